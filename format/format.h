@@ -37,19 +37,19 @@ enum f4p_compatible { F4P_COMPAT_PACKED = 1 << 0 /* symbols are embedded */ };
 /* ---- sections ---------------------------------------------------------------------------------------------- */
 
 /* X(NAME, number, what): who writes it stands in brackets. */
-#define F4P_SECTIONS(X)                                                                  \
-    X(CONTROL, 1, "recorder state, intent, requests in flight [recorder]")               \
-    X(LAUNCH, 2, "launcher state [launcher]")                                            \
-    X(RECORDS, 3, "append-only records [recorder]")                                      \
-    X(LAUNCH_RECORDS, 4, "append-only records [launcher]")                               \
-    X(NODES, 5, "array of struct f4p_node [recorder]")                                   \
-    X(SITES, 6, "array of struct f4p_site [recorder]")                                   \
-    X(LIVE, 7, "array of struct f4p_live [recorder]")                                    \
-    X(TIMELINE, 8, "two arrays of struct f4p_bucket [recorder]")                         \
-    X(LAUNCH_TIMELINE, 9, "two arrays of struct f4p_bucket [launcher]")                  \
-    X(OPEN, 10, "deltas not yet sealed, then key-frame bytes not yet sealed [recorder]") \
-    X(HISTORY, 11, "ring of blocks [recorder]")                                          \
-    X(KEYFRAMES, 12, "F4P_LEVELS equal rings of key-frame blocks [recorder]")            \
+#define F4P_SECTIONS(X)                                                       \
+    X(CONTROL, 1, "recorder state, intent, requests in flight [recorder]")    \
+    X(LAUNCH, 2, "launcher state [launcher]")                                 \
+    X(RECORDS, 3, "append-only records [recorder]")                           \
+    X(LAUNCH_RECORDS, 4, "append-only records [launcher]")                    \
+    X(NODES, 5, "array of struct f4p_node [recorder]")                        \
+    X(SITES, 6, "array of struct f4p_site [recorder]")                        \
+    X(LIVE, 7, "array of struct f4p_live [recorder]")                         \
+    X(TIMELINE, 8, "two arrays of struct f4p_bucket [recorder]")              \
+    X(LAUNCH_TIMELINE, 9, "two arrays of struct f4p_bucket [launcher]")       \
+    X(OPEN, 10, "deltas not yet sealed [recorder]")                           \
+    X(HISTORY, 11, "ring of blocks [recorder]")                               \
+    X(KEYFRAMES, 12, "F4P_LEVELS equal rings of key-frame blocks [recorder]") \
     X(SYMBOLS, 13, "append-only records: symbols of native frames, added after the end [launcher, --pack]")
 
 enum f4p_section_kind {
@@ -161,8 +161,10 @@ struct f4p_peak {
     uint64_t bar;       /* Q8: live bytes above this make a new peak */
 };
 
-/* The committed state after op `seq`. Two copies alternate; a reader takes the valid one with the higher seq. */
+/* The committed state after op `seq`. Two copies alternate, state[commit & 1]; a reader takes the valid one with the
+ * higher commit. Sealing and the like commit without being an op. One copy fills one disk sector. */
 struct f4p_state {
+    uint64_t commit;
     uint64_t seq;
     uint64_t t_ns; /* of the last op: the heartbeat */
     uint32_t status;
@@ -199,7 +201,7 @@ struct f4p_state {
     uint64_t slow_ns;              /* time spent taking samples */
     uint64_t lost[F4P_LOSS_SLOTS]; /* by enum f4p_loss */
     uint64_t arena_bytes;          /* bytes of pymalloc arenas mapped now, as far as seen */
-    uint64_t reserved[39];
+    uint64_t reserved[6];
     uint64_t check;
 };
 
@@ -541,16 +543,14 @@ struct f4p_node {
 /*
  * A delta is: one byte, kind of event in the low and enum f4p_block_kind in the high four bits; then LEB128 varints:
  * dt (ns since the previous delta, the block's first: since block.t_first), site, size; then one byte, shift; THIN_KEEP
- * has a second byte, the new shift. MARK has only dt and then the key frame's number: that key frame holds the sums
- * before the next delta. Every delta but MARK is one op, except that a REALLOC op is a FREE (or nothing) followed by an
- * ALLOC with F4P_DELTA_SAME_OP set in the ALLOC's kind.
+ * has a second byte, the new shift. Every delta is one op, except that a REALLOC op is a FREE followed by an ALLOC with
+ * F4P_DELTA_SAME_OP set in its kind of event.
  */
 enum f4p_delta {
     F4P_DELTA_ALLOC = 1,
     F4P_DELTA_FREE = 2,
     F4P_DELTA_THIN_KEEP = 3,
     F4P_DELTA_THIN_DROP = 4,
-    F4P_DELTA_MARK = 5,
     F4P_DELTA_SAME_OP = 8 /* flag */
 };
 #define F4P_DELTA_MAX_BYTES 40u
@@ -590,19 +590,19 @@ struct f4p_keyframe_end {
     uint64_t site_hash; /* as in struct f4p_state, at that op */
 };
 
-#define F4P_LEVELS 8u         /* ring i of KEYFRAMES takes key frames whose number is a multiple of 4^i */
+#define F4P_LEVELS 8u /* a key frame whose number is divisible by 4^i, not by 4^(i+1), stands in ring min(i, 7) too */
 #define F4P_OPEN_BYTES 32768u /* raw size of a block of deltas, or of a part of a key frame */
 
 #define F4P_ASSERT_SIZE(type, bytes) _Static_assert(sizeof(type) == (bytes), #type)
 F4P_ASSERT_SIZE(struct f4p_section, 24);
 F4P_ASSERT_SIZE(struct f4p_header, 1024);
 F4P_ASSERT_SIZE(struct f4p_sums, 32);
-F4P_ASSERT_SIZE(struct f4p_state, 768);
+F4P_ASSERT_SIZE(struct f4p_state, 512);
 F4P_ASSERT_SIZE(struct f4p_live, 32);
 F4P_ASSERT_SIZE(struct f4p_site, 128);
 F4P_ASSERT_SIZE(struct f4p_intent, 512);
 F4P_ASSERT_SIZE(struct f4p_request, 64);
-F4P_ASSERT_SIZE(struct f4p_control, 7680);
+F4P_ASSERT_SIZE(struct f4p_control, 7168);
 F4P_ASSERT_SIZE(struct f4p_vitals, 512);
 F4P_ASSERT_SIZE(struct f4p_launch_state, 256);
 F4P_ASSERT_SIZE(struct f4p_bucket, 32);
