@@ -202,7 +202,7 @@ struct f4p_event {
     uint64_t seq;
     uint64_t size;
     uint32_t site;
-    enum f4p_delta delta; /* never MARK */
+    enum f4p_delta delta;
     uint8_t kind, shift, new_shift;
 };
 
