@@ -1,66 +1,198 @@
-# fil4prod. Targets: all (default), check, check-asan, check-tsan, lint, bench, demo, deps, install, clean.
-CC ?= gcc
+# fil4prod. `make help` lists the targets; V=1 shows commands, WERROR=1 (or CI=true) makes warnings errors.
+#
+# Everything built is under build/VARIANT, so that variants stand side by side and nothing needs a clean:
+#   make                             build/release, gcc
+#   make CC=clang VARIANT=clang      another compiler
+#   make check-asan check-tsan       build/asan, build/tsan
+# Sources are found by name:
+#   format/writer*.c   writer half (recorder only)       format/reader*.c  reader half (analyzer only)
+#   recorder/record*.c launcher; recorder/vitals*.c both; recorder/hooks.c alone defines malloc; the others: library
+#   tests/check_*.c    a Check binary each, linked with everything but hooks.c and the mains
+#   tests/support*.c   linked with every Check binary
+#   tests/prog_*.c     a program each that tests run: libc only, never sanitized
+#   tests/cli_*.sh     command line tests
+ifeq ($(origin CC),default)
+CC := gcc
+endif
 VARIANT ?= release
 BUILD := build/$(VARIANT)
 PREFIX ?= /usr/local
 VERSION := 0.1.0
-
-WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wvla
 CFLAGS ?= -O2 -g
-BASE := -std=c11 -D_GNU_SOURCE -DF4P_VERSION='"$(VERSION)"' -ffp-contract=off -fno-strict-aliasing $(WARN) -MMD -MP -I.
+SANITIZE ?=
 Q := $(if $(V),,@)
+say = $(if $(V),,@printf '  %-7s %s\n' $(1) $(2))
 
-FORMAT := hash weight layout
-WRITER := $(patsubst format/%.c,%,$(wildcard format/writer*.c))
-READER := $(patsubst format/%.c,%,$(wildcard format/reader*.c))
-# recorder/record*.c is the launcher, recorder/vitals*.c serves both, hooks.c alone defines malloc
-LAUNCHER := $(wildcard recorder/record*.c) $(wildcard recorder/vitals*.c)
+WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wvla \
+	$(if $(filter true,$(CI))$(WERROR),-Werror)
+BASE := -std=c11 -D_GNU_SOURCE -DF4P_VERSION='"$(VERSION)"' -ffp-contract=off -fno-strict-aliasing \
+	-fPIC -fvisibility=hidden -ftls-model=initial-exec $(WARN) -I.
+
+# Optional libraries: $(1) pkg-config name, $(2) macro. What is found adds features; --version says which.
+optional = $(if $(shell pkg-config --exists $(1) 2>/dev/null && echo y),$(eval FEATURES += -DHAVE_$(2)) \
+	$(eval FEATURE_CFLAGS += $(filter -I%,$(shell pkg-config --cflags $(1)))) $(eval FEATURE_LIBS += $(shell pkg-config --libs $(1))))
+FEATURES :=
+FEATURE_CFLAGS :=
+FEATURE_LIBS :=
+$(call optional,zlib,ZLIB)$(call optional,libdw,LIBDW)$(call optional,ncursesw,NCURSESW)
+BASE += $(FEATURES) $(FEATURE_CFLAGS)
+LIBS := -llz4 $(FEATURE_LIBS) -lm
+CHECK_LIBS := $(shell pkg-config --libs check 2>/dev/null || echo -lcheck)
+
+FORMAT := format/hash.c format/weight.c format/layout.c
+WRITER := $(wildcard format/writer*.c)
+READER := $(wildcard format/reader*.c)
+LAUNCHER := $(wildcard recorder/record*.c recorder/vitals*.c)
 LIBRARY := $(filter-out $(wildcard recorder/record*.c),$(wildcard recorder/*.c))
 ANALYZER := $(wildcard analyzer/*.c)
 CHECKS := $(wildcard tests/check_*.c)
+PROGS := $(wildcard tests/prog_*.c)
+CLI := $(sort $(wildcard tests/cli_*.sh))
+MAN := $(wildcard man/*.1 man/*.5)
 
-obj = $(patsubst %.c,$(BUILD)/$(2)/%.o,$(1))
-FORMAT_O := $(call obj,$(FORMAT:%=format/%.c),pic)
-WRITER_O := $(call obj,$(WRITER:%=format/%.c),pic)
-READER_O := $(call obj,$(READER:%=format/%.c),pic)
-LIBRARY_O := $(call obj,$(LIBRARY),pic)
-LAUNCHER_O := $(call obj,$(LAUNCHER),pic)
-ANALYZER_O := $(call obj,$(ANALYZER),pic)
-TESTABLE_O := $(FORMAT_O) $(WRITER_O) $(READER_O) $(filter-out %/hooks.o,$(LIBRARY_O)) \
-	$(filter-out %/record.o %/vitals%.o,$(LAUNCHER_O)) $(filter-out %/main.o,$(ANALYZER_O))
-
+# A preloaded library must not be sanitized: it would stop every program. It has objects of its own in such a variant.
+PLAIN := $(if $(SANITIZE),plain,obj)
+obj = $(patsubst %.c,$(BUILD)/$(1)/%.o,$(2))
+LIBRARY_O := $(call obj,$(PLAIN),$(LIBRARY) $(WRITER) $(FORMAT))
+LAUNCHER_O := $(call obj,obj,$(LAUNCHER) $(FORMAT))
+ANALYZER_O := $(call obj,obj,$(ANALYZER) $(READER) $(FORMAT))
+TESTABLE_O := $(sort $(call obj,obj,$(filter-out recorder/hooks.c recorder/record.c analyzer/main.c, \
+	$(FORMAT) $(WRITER) $(READER) $(LIBRARY) $(LAUNCHER) $(ANALYZER) $(wildcard tests/support*.c))))
 PROGRAMS := $(BUILD)/libfil4prod.so $(BUILD)/fil4prod-record $(BUILD)/fil4prod-analyze
+CHECK_BIN := $(patsubst tests/%.c,$(BUILD)/%,$(CHECKS))
+PROG_BIN := $(patsubst tests/%.c,$(BUILD)/%,$(PROGS))
+
 all: $(PROGRAMS)
 
-$(BUILD)/pic/%.o: %.c
+help:
+	@echo 'make                   build the library, fil4prod-record and fil4prod-analyze in $(BUILD)'
+	@echo 'make demo              run a Python job into an out-of-memory kill and read its trace'
+	@echo 'make check             all tests; the last line is the sum'
+	@echo 'make check-asan        the tests with AddressSanitizer and UndefinedBehaviorSanitizer'
+	@echo 'make check-tsan        the Check tests with ThreadSanitizer'
+	@echo 'make lint              formatting, static analysis, manual pages, shell scripts'
+	@echo 'make deps              install what building and testing need (root), or print the command'
+	@echo 'make install           PREFIX=$(PREFIX) DESTDIR='
+	@echo 'make uninstall, clean'
+
+# ---- compiling -------------------------------------------------------------------------------------------------------
+
+# Rewritten only when a flag changes: objects depend on it, so no clean is ever needed.
+FLAGS := $(CC) $(BASE) $(CFLAGS) $(SANITIZE) $(LDFLAGS) $(LIBS)
+$(BUILD)/flags: FORCE
 	@mkdir -p $(@D)
-	$(if $(Q),@echo "  CC      $<")
-	$(Q)$(CC) $(BASE) $(CFLAGS) -fPIC -fvisibility=hidden -ftls-model=initial-exec -c -o $@ $<
+	@printf '%s\n' '$(subst ','\'',$(FLAGS))' | cmp -s - $@ || printf '%s\n' '$(subst ','\'',$(FLAGS))' >$@
 
-$(BUILD)/libfil4prod.so: $(LIBRARY_O) $(WRITER_O) $(FORMAT_O) recorder/exports.map
-	$(if $(Q),@echo "  LD      $@")
-	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -shared -o $@ $(filter %.o,$^) -Wl,--version-script=recorder/exports.map \
-		-Wl,--exclude-libs,ALL -Wl,-z,defs -Wl,-z,now -Wl,-soname,libfil4prod.so -l:liblz4.a
+# Says which package is missing before a compiler says which header is.
+$(BUILD)/probe: $(BUILD)/flags
+	$(Q)CC='$(CC)' tools/deps --probe build
+	@touch $@
 
-$(BUILD)/fil4prod-record: $(LAUNCHER_O) $(FORMAT_O)
-	$(if $(Q),@echo "  LD      $@")
-	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^
+define compile
+	$(call say,CC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(BASE) $(CFLAGS) $(1) -MMD -MP -c -o $@ $<
+endef
 
-$(BUILD)/fil4prod-analyze: $(ANALYZER_O) $(READER_O) $(FORMAT_O)
-	$(if $(Q),@echo "  LD      $@")
-	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -llz4 -lz -lm
+$(BUILD)/obj/%.o: %.c $(BUILD)/probe
+	$(call compile,$(SANITIZE))
 
-$(BUILD)/check_%: $(BUILD)/pic/tests/check_%.o $(TESTABLE_O)
-	$(if $(Q),@echo "  LD      $@")
-	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -l:liblz4.a -lz -lm $(shell pkg-config --libs check)
+$(BUILD)/plain/%.o: %.c $(BUILD)/probe
+	$(call compile,)
 
-CHECK_BIN := $(patsubst tests/%.c,$(BUILD)/%,$(CHECKS))
-check: all $(CHECK_BIN)
-	$(Q)for t in $(CHECK_BIN); do $$t || exit 1; done
+# ---- linking ---------------------------------------------------------------------------------------------------------
+
+LINK = $(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) -Wl,-z,relro,-z,now,--as-needed
+
+$(BUILD)/libfil4prod.so: $(LIBRARY_O) recorder/exports.map
+	$(call say,LD,$@)
+	$(LINK) -shared -Wl,--version-script=recorder/exports.map -Wl,--exclude-libs,ALL -Wl,-z,defs,-z,text \
+		-Wl,-soname,libfil4prod.so -l:liblz4.a
+
+$(BUILD)/fil4prod-record: $(LAUNCHER_O)
+	$(call say,LD,$@)
+	$(LINK) $(SANITIZE)
+
+$(BUILD)/fil4prod-analyze: $(ANALYZER_O)
+	$(call say,LD,$@)
+	$(LINK) $(SANITIZE) $(LIBS)
+
+$(BUILD)/check_%: $(BUILD)/obj/tests/check_%.o $(TESTABLE_O)
+	$(call say,LD,$@)
+	$(LINK) $(SANITIZE) -l:liblz4.a $(FEATURE_LIBS) $(CHECK_LIBS) -pthread -lm
+
+$(BUILD)/prog_%: $(BUILD)/$(PLAIN)/tests/prog_%.o
+	$(call say,LD,$@)
+	$(LINK) -pthread
+
+# ---- testing ---------------------------------------------------------------------------------------------------------
+
+# DEPS=no goes on without what tools/deps would install; tests that miss something skip loudly.
+need = $(if $(filter no,$(DEPS)),@:,$(Q)CC='$(CC)' tools/deps $(1))
+
+check:
+	$(call need,check)
+	$(Q)$(MAKE) --no-print-directory check-run
+
+check-run: all $(CHECK_BIN) $(PROG_BIN)
+	$(Q)tests/run --build $(BUILD) $(CHECK_BIN) $(CLI)
+
+SANITIZED_CLI := $(filter-out tests/cli_build.sh tests/cli_demo.sh tests/cli_run.sh,$(CLI))
+SANITIZER_OPTIONS := ASAN_OPTIONS=detect_stack_use_after_return=1:strict_string_checks=1 \
+	UBSAN_OPTIONS=print_stacktrace=1 TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1 SANITIZED=1
+
+check-asan:
+	$(call need,check)
+	$(Q)$(MAKE) --no-print-directory sanitized-run VARIANT=asan CFLAGS='-O1 -g -fno-omit-frame-pointer' \
+		SANITIZE='-fsanitize=address,undefined -fno-sanitize-recover=all' RUN_CLI='$(SANITIZED_CLI)'
+
+check-tsan:
+	$(call need,check)
+	$(Q)$(MAKE) --no-print-directory sanitized-run VARIANT=tsan CFLAGS='-O1 -g' SANITIZE=-fsanitize=thread \
+		PERSONALITY="$$(setarch -R true 2>/dev/null && echo setarch -R)"
+
+# setarch -R: ThreadSanitizer cannot place its shadow where the kernel randomizes addresses with more than 28 bits.
+sanitized-run: all $(CHECK_BIN) $(PROG_BIN)
+	$(Q)$(SANITIZER_OPTIONS) $(PERSONALITY) tests/run --build $(BUILD) $(CHECK_BIN) $(RUN_CLI)
+
+lint:
+	$(call need,all)
+	$(Q)tools/lint $(BASE)
+
+demo:
+	$(call need,run)
+	$(Q)$(MAKE) --no-print-directory demo-run
+
+demo-run: all
+	$(Q)BUILD=$(BUILD) tests/demo/run.sh
+
+deps:
+	$(Q)CC='$(CC)' tools/deps all
+
+deps-run:
+	$(Q)CC='$(CC)' tools/deps run
+
+# ---- installing ------------------------------------------------------------------------------------------------------
+
+# The launcher finds the library as ../lib/fil4prod/libfil4prod.so from where it stands itself.
+install: all
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/fil4prod
+	install -m 755 $(BUILD)/fil4prod-record $(BUILD)/fil4prod-analyze $(DESTDIR)$(PREFIX)/bin
+	install -m 644 $(BUILD)/libfil4prod.so $(DESTDIR)$(PREFIX)/lib/fil4prod
+	for page in $(MAN); do \
+		install -D -m 644 $$page $(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$${page##*/} || exit 1; done
+
+uninstall:
+	rm -f $(DESTDIR)$(PREFIX)/bin/fil4prod-record $(DESTDIR)$(PREFIX)/bin/fil4prod-analyze
+	rm -rf $(DESTDIR)$(PREFIX)/lib/fil4prod
+	for page in $(MAN); do rm -f $(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$${page##*/}; done
 
 clean:
 	rm -rf build
 
-.PHONY: all check clean
+FORCE:
+.PHONY: all help check check-run check-asan check-tsan sanitized-run lint demo demo-run deps deps-run install uninstall \
+	clean FORCE
 .SECONDARY:
+.DELETE_ON_ERROR:
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
