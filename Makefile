@@ -39,7 +39,7 @@ BASE += $(FEATURES) $(FEATURE_CFLAGS)
 LIBS := -llz4 $(FEATURE_LIBS) -lm
 CHECK_LIBS := $(shell pkg-config --libs check 2>/dev/null || echo -lcheck)
 
-FORMAT := format/hash.c format/weight.c format/layout.c
+FORMAT := format/hash.c format/weight.c format/layout.c format/create.c
 WRITER := $(wildcard format/writer*.c)
 READER := $(wildcard format/reader*.c)
 LAUNCHER := $(wildcard recorder/record*.c recorder/vitals*.c)
