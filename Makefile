@@ -6,6 +6,7 @@
 #   make check-asan check-tsan       build/asan, build/tsan
 # Sources are found by name:
 #   format/writer*.c   writer half (recorder only)       format/reader*.c  reader half (analyzer only)
+#   format/*.c         the others: both halves
 #   recorder/record*.c launcher; recorder/vitals*.c both; recorder/hooks.c alone defines malloc; the others: library
 #   tests/check_*.c    a Check binary each, linked with everything but hooks.c and the mains
 #   tests/support*.c   linked with every Check binary
@@ -39,7 +40,7 @@ BASE += $(FEATURES) $(FEATURE_CFLAGS)
 LIBS := -llz4 $(FEATURE_LIBS) -lm
 CHECK_LIBS := $(shell pkg-config --libs check 2>/dev/null || echo -lcheck)
 
-FORMAT := format/hash.c format/weight.c format/layout.c format/create.c
+FORMAT := $(filter-out $(wildcard format/writer*.c format/reader*.c),$(wildcard format/*.c))
 WRITER := $(wildcard format/writer*.c)
 READER := $(wildcard format/reader*.c)
 LAUNCHER := $(wildcard recorder/record*.c recorder/vitals*.c)
