@@ -9,8 +9,8 @@
 #   skip NAME REASON             counts a skip and says why
 #   finish                       prints "N passed, N failed, N skipped"; exit status 1 when something failed
 #
-# CMD may be a shell function; it runs in this shell, with its standard input empty. What the last one printed stays
-# in $TMP/out and $TMP/err. Set before the first line of a test: ROOT (the tree), BUILD (the built programs, absolute),
+# CMD may be a shell function; it runs in this shell, with its standard input empty. What it printed stays in $TMP/out
+# and $TMP/err until the next CMD that is not has, lacks, test or grep: those look at it. Set before the first line of a test: ROOT (the tree), BUILD (the built programs, absolute),
 # RECORD, ANALYZE, LIBRARY (the three of them), TMP (a scratch directory of this test, removed at its end).
 # The working directory is TMP. A test that ends without `finish` has failed.
 set -u
@@ -36,7 +36,11 @@ failed=0
 skipped=0
 
 test_run() {
-    "$@" >"$TMP/out" 2>"$TMP/err" </dev/null
+    case $1 in
+    has | lacks | test | grep) shown=$TMP/look. ;;
+    *) shown=$TMP/ ;;
+    esac
+    "$@" >"${shown}out" 2>"${shown}err" </dev/null
 }
 
 test_pass() {
@@ -48,7 +52,7 @@ test_fail() {
     failed=$((failed + 1))
     echo "FAILED $1: $2"
     for stream in out err; do
-        [ ! -s "$TMP/$stream" ] || tail -n 40 "$TMP/$stream" | sed "s/^/    $stream: /"
+        [ ! -s "$shown$stream" ] || tail -n 40 "$shown$stream" | sed "s/^/    $stream: /"
     done
 }
 
