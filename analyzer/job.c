@@ -1,0 +1,126 @@
+#include "job.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* Reads the header of a regular file that begins like a trace. */
+static bool peek(const char *path, struct f4p_header *header)
+{
+    struct stat st;
+    bool found = false;
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    if (fd < 0)
+        return false;
+    if (!fstat(fd, &st) && S_ISREG(st.st_mode) && pread(fd, header, sizeof *header, 0) == (ssize_t)sizeof *header)
+        found = !memcmp(header->magic, F4P_MAGIC, sizeof header->magic);
+    close(fd);
+    return found;
+}
+
+static bool already(const struct f4p_job *job, const char *path)
+{
+    struct stat mine, other;
+    if (stat(path, &mine))
+        return false;
+    for (size_t i = 0; i < job->count; i++)
+        if (!stat(job->paths[i], &other) && mine.st_ino == other.st_ino && mine.st_dev == other.st_dev)
+            return true;
+    return false;
+}
+
+static int add_file(struct f4p_job *job, const char *path, struct f4p_error *error)
+{
+    if (already(job, path))
+        return 0;
+    if (job->count == F4P_MAX_TRACES) {
+        job->left_out++;
+        return 0;
+    }
+    char *copy = strdup(path);
+    if (!copy) {
+        error->code = F4P_READ_MEMORY;
+        snprintf(error->text, sizeof error->text, "%s: out of memory", path);
+        return -1;
+    }
+    if (f4p_trace_open(path, &job->traces[job->count], error)) {
+        free(copy);
+        return -1;
+    }
+    job->paths[job->count++] = copy;
+    return 0;
+}
+
+/* Sorted by name, so that the same directory is the same report. */
+static int list(const char *directory, struct dirent ***names)
+{
+    return scandir(*directory ? directory : ".", names, NULL, alphasort);
+}
+
+/* Adds what is in `directory`, named PREFIX.* if prefix is not NULL, and, if `job_id` is not NULL, of that job. */
+static size_t add_directory(struct f4p_job *job, const char *directory, const char *prefix, const uint8_t *job_id)
+{
+    struct dirent **names = NULL;
+    struct f4p_header header;
+    struct f4p_error ignored;
+    char path[PATH_MAX];
+    size_t added = 0;
+    int count = list(directory, &names);
+    size_t bytes = prefix ? strlen(prefix) : 0;
+    for (int i = 0; i < count; i++) {
+        const char *name = names[i]->d_name;
+        bool wanted = !prefix || (!strncmp(name, prefix, bytes) && name[bytes] == '.');
+        if (wanted && snprintf(path, sizeof path, "%s%s%s", directory, *directory ? "/" : "", name) < PATH_MAX &&
+            peek(path, &header) && (!job_id || !memcmp(header.job_id, job_id, sizeof header.job_id)))
+            added += add_file(job, path, &ignored) == 0;
+        free(names[i]);
+    }
+    free(names);
+    return added;
+}
+
+static int add_siblings(struct f4p_job *job, const char *path)
+{
+    char directory[PATH_MAX];
+    const char *slash = strrchr(path, '/');
+    const struct f4p_trace *trace = job->traces[job->count - 1];
+    size_t bytes = slash ? (size_t)(slash - path) + (slash == path) : 0;
+    if (bytes >= sizeof directory)
+        return -1;
+    memcpy(directory, path, bytes);
+    directory[bytes] = '\0';
+    add_directory(job, directory, slash ? slash + 1 : path, trace->header->job_id);
+    return 0;
+}
+
+int f4p_job_add(struct f4p_job *job, const char *path, struct f4p_error *error)
+{
+    struct stat st;
+    error->code = F4P_READ_OK;
+    if (!stat(path, &st) && S_ISDIR(st.st_mode)) {
+        if (add_directory(job, path, NULL, NULL))
+            return 0;
+        error->code = F4P_READ_NOT_TRACE;
+        snprintf(error->text, sizeof error->text, "%s: no fil4prod trace in this directory", path);
+        return -1;
+    }
+    size_t before = job->count;
+    if (add_file(job, path, error))
+        return -1;
+    return job->count > before ? add_siblings(job, path) : 0;
+}
+
+void f4p_job_close(struct f4p_job *job)
+{
+    for (size_t i = 0; i < job->count; i++) {
+        f4p_trace_close(job->traces[i]);
+        free(job->paths[i]);
+    }
+    job->count = 0;
+}
