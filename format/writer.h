@@ -32,19 +32,19 @@ struct f4p_ring {
 /* A key frame being written: spread over many ops, a few sites each. */
 struct f4p_keyframe_writer {
     bool active;
-    bool failed;      /* a part did not fit its level ring */
-    uint32_t cursor;  /* sites below it are done */
-    uint32_t limit;   /* sites that existed when it began */
+    bool failed;     /* a part did not fit its level ring */
+    uint32_t cursor; /* sites below it are done */
+    uint32_t limit;  /* sites that existed when it began */
     uint32_t part;
     uint32_t entries;
-    uint32_t bytes;   /* in buffer */
+    uint32_t bytes;     /* in buffer */
     uint64_t raw_bytes; /* of the frame so far */
     uint64_t seq, t_ns;
     uint64_t last_raw_bytes, last_t_ns, last_seq; /* of the previous frame */
-    uint64_t deltas;  /* bytes of deltas since its start */
+    uint64_t deltas;                              /* bytes of deltas since its start */
     struct f4p_keyframe_end end;
-    uint64_t *early;  /* bit per site: written ahead of the cursor */
-    uint8_t *buffer;  /* F4P_OPEN_BYTES */
+    uint64_t *early; /* bit per site: written ahead of the cursor */
+    uint8_t *buffer; /* F4P_OPEN_BYTES */
 };
 
 /* Private to writer*.c, but for `state`, which others may read under the lock. */
@@ -154,8 +154,8 @@ void f4p_writer_request_end(struct f4p_writer *w, uint32_t slot);
 /** Records a request that failed; beyond F4P_MAX_FAILURES only counted. */
 void f4p_writer_failure(struct f4p_writer *w, const struct f4p_failure *failure);
 
-/** Takes new vitals in; also the timeline's rss and cgroup. */
-void f4p_writer_vitals(struct f4p_writer *w, struct f4p_vitals *vitals);
+/** Puts resident and charged bytes (0: not known) into the timeline. */
+void f4p_writer_usage(struct f4p_writer *w, uint64_t t_ns, uint64_t rss, uint64_t cgroup);
 
 /** Changes the interval of gaps drawn from now on. */
 void f4p_writer_set_shift(struct f4p_writer *w, uint32_t shift);

@@ -1,0 +1,326 @@
+/* Set-up, interning, records and commits of the writer; ops are in writer_ops.c, history in writer_history.c. */
+#include "writer.h"
+
+#include <lz4.h>
+#include <string.h>
+
+#include "barrier.h"
+#include "hash.h"
+#include "layout.h"
+#include "writer_private.h"
+
+/* ---- set-up ---- */
+
+static uint64_t capacity(const struct f4p_header *header, enum f4p_section_kind kind, size_t record)
+{
+    const struct f4p_section *section = f4p_layout_find(header, kind);
+    return section ? section->bytes / record : 0;
+}
+
+static uint32_t buckets_for(uint64_t records)
+{
+    uint32_t n = 64;
+    while (n < records && n < 1u << 30)
+        n *= 2;
+    return n;
+}
+
+/* Walks the index memory; with base NULL it only counts. */
+struct carver {
+    uint8_t *base;
+    size_t used;
+};
+
+static void *carve(struct carver *carver, size_t bytes)
+{
+    void *p = carver->base ? carver->base + carver->used : NULL;
+    carver->used += (bytes + 63) / 64 * 64;
+    return p;
+}
+
+static void carve_index(struct carver *carver, struct f4p_index *index, uint64_t records)
+{
+    uint32_t buckets = buckets_for(records);
+    index->bucket = carve(carver, buckets * sizeof(uint32_t));
+    index->mask = buckets - 1;
+    index->next = carve(carver, records * sizeof(uint32_t));
+}
+
+static void carve_all(struct carver *carver, struct f4p_writer *w, const struct f4p_header *header)
+{
+    w->live_capacity = (uint32_t)capacity(header, F4P_SECTION_LIVE, sizeof(struct f4p_live));
+    w->site_capacity = (uint32_t)capacity(header, F4P_SECTION_SITES, sizeof(struct f4p_site));
+    w->node_capacity = (uint32_t)capacity(header, F4P_SECTION_NODES, sizeof(struct f4p_node));
+    w->record_capacity = (uint32_t)(capacity(header, F4P_SECTION_RECORDS, 1) / 64);
+    carve_index(carver, &w->live_index, w->live_capacity);
+    carve_index(carver, &w->site_index, w->site_capacity);
+    carve_index(carver, &w->node_index, w->node_capacity);
+    carve_index(carver, &w->record_index, w->record_capacity);
+    w->record_key = carve(carver, w->record_capacity * sizeof(uint64_t));
+    w->record_id = carve(carver, w->record_capacity * sizeof(uint32_t));
+    w->keyframe.early = carve(carver, (w->site_capacity / 64 + 1) * sizeof(uint64_t));
+    w->keyframe.buffer = carve(carver, F4P_OPEN_BYTES);
+    w->lz4_state = carve(carver, (size_t)LZ4_sizeofState());
+    w->lz4_out = carve(carver, LZ4_COMPRESSBOUND(F4P_OPEN_BYTES));
+}
+
+size_t f4p_writer_memory(const struct f4p_header *header)
+{
+    struct carver carver = {NULL, 0};
+    struct f4p_writer scratch;
+    carve_all(&carver, &scratch, header);
+    return carver.used;
+}
+
+static void *section(const struct f4p_writer *w, enum f4p_section_kind kind)
+{
+    return w->base + f4p_layout_find(&w->header, kind)->offset;
+}
+
+static void bind(struct f4p_writer *w, void *base)
+{
+    w->base = base;
+    w->control = section(w, F4P_SECTION_CONTROL);
+    w->timeline = section(w, F4P_SECTION_TIMELINE);
+    w->live = section(w, F4P_SECTION_LIVE);
+    w->sites = section(w, F4P_SECTION_SITES);
+    w->nodes = section(w, F4P_SECTION_NODES);
+    w->records = section(w, F4P_SECTION_RECORDS);
+    w->open = section(w, F4P_SECTION_OPEN);
+    w->history.base = section(w, F4P_SECTION_HISTORY);
+    uint8_t *levels = section(w, F4P_SECTION_KEYFRAMES);
+    for (unsigned i = 0; i < F4P_LEVELS; i++)
+        w->levels[i].base = levels + i * w->levels[i].bytes;
+}
+
+void f4p_writer_init(struct f4p_writer *w, void *base, const struct f4p_header *header, void *memory, uint64_t seed)
+{
+    memset(w, 0, sizeof(*w));
+    w->header = *header;
+    w->base_interval = header->base_interval;
+    carve_all(&(struct carver){memory, 0}, w, header);
+    w->record_bytes = f4p_layout_find(header, F4P_SECTION_RECORDS)->bytes;
+    w->history.bytes = f4p_layout_find(header, F4P_SECTION_HISTORY)->bytes;
+    for (unsigned i = 0; i < F4P_LEVELS; i++)
+        w->levels[i].bytes = f4p_layout_find(header, F4P_SECTION_KEYFRAMES)->bytes / F4P_LEVELS;
+    bind(w, base);
+    w->random = seed;
+
+    w->state.status = F4P_STATUS_RECORDING;
+    w->state.peak_epoch = 1;
+    w->state.timeline_shift = F4P_TIMELINE_SHIFT;
+    /* node 0 and site 0 take what does not fit */
+    f4p_writer_site(w, f4p_writer_node(w, F4P_NONE, F4P_NODE_SPECIAL + F4P_SPECIAL_OVERFLOW, 0), F4P_NONE);
+}
+
+static void copy_ring(uint8_t *to, const struct f4p_ring *ring)
+{
+    memcpy(to, ring->base, ring->pos < ring->bytes ? ring->pos : ring->bytes);
+}
+
+void f4p_writer_move(struct f4p_writer *w, void *base)
+{
+    struct f4p_writer old = *w;
+
+    bind(w, base);
+    memcpy(w->control, old.control, sizeof(*w->control));
+    memcpy(w->timeline, old.timeline, 2 * (size_t)F4P_BUCKETS * sizeof(*w->timeline));
+    memcpy(w->open, old.open, old.state.open_bytes);
+    memcpy(w->live, old.live, old.state.live_high * sizeof(*w->live));
+    memcpy(w->sites, old.sites, old.state.sites * sizeof(*w->sites));
+    memcpy(w->nodes, old.nodes, old.state.nodes * sizeof(*w->nodes));
+    memcpy(w->records, old.records, old.state.records);
+    copy_ring(w->history.base, &old.history);
+    for (unsigned i = 0; i < F4P_LEVELS; i++)
+        copy_ring(w->levels[i].base, &old.levels[i]);
+}
+
+uint64_t f4p_writer_random(struct f4p_writer *w)
+{
+    /* splitmix64 */
+    uint64_t z = w->random += 0x9e3779b97f4a7c15u;
+    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
+    z = (z ^ z >> 27) * 0x94d049bb133111ebu;
+    return z ^ z >> 31;
+}
+
+/* ---- commits ---- */
+
+void f4p_writer_commit(struct f4p_writer *w, uint64_t t_ns)
+{
+    struct f4p_state *s = &w->state;
+
+    if (t_ns > s->t_ns)
+        s->t_ns = t_ns;
+    s->commit++;
+    s->check = f4p_hash(s, offsetof(struct f4p_state, check), 0);
+    f4p_release();
+    w->control->state[s->commit & 1] = *s;
+    f4p_release();
+}
+
+void f4p_writer_finish(struct f4p_writer *w, enum f4p_status status, enum f4p_passive_reason reason, uint64_t t_ns)
+{
+    w->state.status = status;
+    w->state.passive_reason = reason;
+    f4p_writer_commit(w, t_ns);
+}
+
+void f4p_writer_set_shift(struct f4p_writer *w, uint32_t shift)
+{
+    w->state.shift = shift < w->state.thin_floor ? w->state.thin_floor : shift;
+}
+
+/* ---- nodes and sites ---- */
+
+static uint64_t node_hash(uint32_t parent, uint32_t object, uint32_t offset)
+{
+    return f4p_mix(f4p_mix((uint64_t)parent << 32 | object) + offset);
+}
+
+uint32_t f4p_writer_node(struct f4p_writer *w, uint32_t parent, uint32_t object, uint32_t offset)
+{
+    uint64_t hash = node_hash(parent, object, offset);
+    for (uint32_t i = f4p_index_first(&w->node_index, hash); i; i = w->node_index.next[i - 1]) {
+        const struct f4p_node *node = &w->nodes[i - 1];
+        if (node->parent == parent && node->object == object && node->offset == offset)
+            return i - 1;
+    }
+    uint32_t id = w->state.nodes;
+    if (id >= w->node_capacity) {
+        f4p_writer_lost(w, F4P_LOSS_nodes_full);
+        return F4P_NONE;
+    }
+    struct f4p_node node = {parent, object, offset, 0};
+    node.check = (uint32_t)f4p_hash(&node, offsetof(struct f4p_node, check), id);
+    w->nodes[id] = node;
+    f4p_index_insert(&w->node_index, hash, id);
+    w->state.nodes++;
+    return id;
+}
+
+uint32_t f4p_writer_site(struct f4p_writer *w, uint32_t stack, uint32_t thread)
+{
+    uint64_t hash = f4p_mix((uint64_t)thread << 32 | stack);
+    for (uint32_t i = f4p_index_first(&w->site_index, hash); i; i = w->site_index.next[i - 1])
+        if (w->sites[i - 1].stack == stack && w->sites[i - 1].thread == thread)
+            return i - 1;
+
+    uint32_t id = w->state.sites;
+    if (id >= w->site_capacity) {
+        f4p_writer_lost(w, F4P_LOSS_sites_full);
+        return 0;
+    }
+    struct f4p_site site = {.stack = stack, .thread = thread};
+    site.check = f4p_hash(&site, offsetof(struct f4p_site, check), id);
+    w->sites[id] = site;
+    f4p_index_insert(&w->site_index, hash, id);
+    w->state.sites++;
+    return id;
+}
+
+/* ---- records ---- */
+
+static uint32_t record_append(struct f4p_writer *w, struct f4p_record record, const void *head, size_t head_bytes,
+                              const void *tail, size_t tail_bytes)
+{
+    size_t bytes = head_bytes + tail_bytes, padded = (bytes + 7) & ~(size_t)7;
+    if (bytes > UINT32_MAX / 2 || w->state.records + sizeof(record) + padded > w->record_bytes) {
+        f4p_writer_lost(w, F4P_LOSS_records_full);
+        return F4P_NONE;
+    }
+    uint8_t *at = w->records + w->state.records, *payload = at + sizeof(record);
+    if (head_bytes)
+        memcpy(payload, head, head_bytes);
+    if (tail_bytes)
+        memcpy(payload + head_bytes, tail, tail_bytes);
+    memset(payload + bytes, 0, padded - bytes);
+    record.bytes = (uint32_t)bytes;
+    uint64_t seed = f4p_hash(&record, offsetof(struct f4p_record, check), 0);
+    record.check = (uint32_t)f4p_hash(payload, bytes, seed);
+    memcpy(at, &record, sizeof(record));
+    w->state.records += sizeof(record) + padded;
+    return record.id;
+}
+
+uint32_t f4p_writer_record(struct f4p_writer *w, enum f4p_record_type type, uint16_t flags, const void *head,
+                           size_t head_bytes, const void *tail, size_t tail_bytes)
+{
+    struct f4p_record record = {.type = (uint16_t)type, .flags = flags, .id = w->next_id[type]};
+    uint32_t id = record_append(w, record, head, head_bytes, tail, tail_bytes);
+    if (id != F4P_NONE)
+        w->next_id[type]++;
+    return id;
+}
+
+uint32_t f4p_writer_lookup(const struct f4p_writer *w, uint64_t key)
+{
+    for (uint32_t i = f4p_index_first(&w->record_index, key); i; i = w->record_index.next[i - 1])
+        if (w->record_key[i - 1] == key)
+            return w->record_id[i - 1];
+    return F4P_NONE;
+}
+
+uint32_t f4p_writer_intern(struct f4p_writer *w, uint64_t key, enum f4p_record_type type, uint16_t flags,
+                           const void *head, size_t head_bytes, const void *tail, size_t tail_bytes)
+{
+    uint32_t id = f4p_writer_lookup(w, key);
+    if (id != F4P_NONE)
+        return id;
+    if (w->record_count >= w->record_capacity) {
+        f4p_writer_lost(w, F4P_LOSS_records_full);
+        return F4P_NONE;
+    }
+    id = f4p_writer_record(w, type, flags, head, head_bytes, tail, tail_bytes);
+    if (id == F4P_NONE)
+        return F4P_NONE;
+    uint32_t slot = w->record_count++;
+    w->record_key[slot] = key;
+    w->record_id[slot] = id;
+    f4p_index_insert(&w->record_index, key, slot);
+    return id;
+}
+
+void f4p_writer_fact(struct f4p_writer *w, enum f4p_fact fact, enum f4p_fact_kind kind, const void *data, size_t bytes)
+{
+    record_append(w, (struct f4p_record){.type = F4P_RECORD_FACT, .flags = (uint16_t)kind, .id = fact}, data, bytes,
+                  NULL, 0);
+}
+
+void f4p_writer_failure(struct f4p_writer *w, const struct f4p_failure *failure)
+{
+    if (w->next_id[F4P_RECORD_FAILURE] >= F4P_MAX_FAILURES)
+        f4p_writer_lost(w, F4P_LOSS_failed);
+    else
+        f4p_writer_record(w, F4P_RECORD_FAILURE, 0, failure, sizeof(*failure), NULL, 0);
+    f4p_writer_commit(w, failure->t_ns);
+}
+
+/* ---- requests ---- */
+
+uint32_t f4p_writer_request_begin(struct f4p_writer *w, const struct f4p_request *request)
+{
+    for (uint32_t i = 0; i < F4P_REQUESTS; i++) {
+        struct f4p_request *slot = &w->control->requests[i];
+        if (slot->tid)
+            continue;
+        struct f4p_request filled = *request;
+        filled.check = f4p_hash(&filled, offsetof(struct f4p_request, check), 0);
+        slot->check = 0;
+        slot->tid = filled.tid;
+        f4p_release();
+        memcpy((uint8_t *)slot + sizeof(slot->tid), (uint8_t *)&filled + sizeof(slot->tid),
+               sizeof(filled) - sizeof(slot->tid));
+        f4p_release();
+        return i;
+    }
+    return F4P_NONE;
+}
+
+void f4p_writer_request_end(struct f4p_writer *w, uint32_t slot)
+{
+    if (slot < F4P_REQUESTS) {
+        w->control->requests[slot].tid = 0;
+        f4p_release();
+    }
+}

@@ -1,0 +1,65 @@
+/* Shared by writer*.c only. */
+#ifndef FIL4PROD_WRITER_PRIVATE_H
+#define FIL4PROD_WRITER_PRIVATE_H
+
+#include "writer.h"
+
+/* ---- index: chained hashing over dense ids ---- */
+
+static inline uint32_t f4p_index_first(const struct f4p_index *index, uint64_t hash)
+{
+    return index->bucket[hash & index->mask];
+}
+
+static inline void f4p_index_insert(struct f4p_index *index, uint64_t hash, uint32_t id)
+{
+    uint32_t *bucket = &index->bucket[hash & index->mask];
+    index->next[id] = *bucket;
+    *bucket = id + 1;
+}
+
+static inline void f4p_index_remove(struct f4p_index *index, uint64_t hash, uint32_t id)
+{
+    uint32_t *link = &index->bucket[hash & index->mask];
+    while (*link && *link != id + 1)
+        link = &index->next[*link - 1];
+    if (*link)
+        *link = index->next[id];
+}
+
+static inline uint64_t f4p_mix(uint64_t x)
+{
+    x *= 0x9e3779b97f4a7c15u;
+    return x ^ x >> 32;
+}
+
+/* ---- history ---- */
+
+/** Makes room in OPEN for the deltas of one op, sealing it if need be. */
+void f4p_history_reserve(struct f4p_writer *w);
+
+struct f4p_delta_facts {
+    unsigned delta; /* enum f4p_delta, perhaps F4P_DELTA_SAME_OP */
+    uint8_t kind, shift, new_shift;
+    uint32_t site;
+    uint64_t size;
+};
+
+/** Appends a delta to OPEN at time w->state.t_ns; room was reserved. */
+void f4p_history_delta(struct f4p_writer *w, const struct f4p_delta_facts *delta);
+
+/** Before site `id` changes: the key frame being written takes its sums if it has not yet. */
+void f4p_keyframe_before_change(struct f4p_writer *w, uint32_t id);
+
+/** After each op: starts, continues or ends a key frame. */
+void f4p_keyframe_step(struct f4p_writer *w);
+
+/** After each op: a few steps of thinning if the live table is getting full. */
+void f4p_thin_step(struct f4p_writer *w, uint64_t t_ns);
+
+/** Takes entry `index` to a coarser shift, or out if `drop`; one op. */
+void f4p_writer_thin(struct f4p_writer *w, uint32_t index, uint8_t new_shift, bool drop, uint64_t t_ns);
+
+uint64_t f4p_writer_random(struct f4p_writer *w);
+
+#endif

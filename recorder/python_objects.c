@@ -1,0 +1,143 @@
+/*
+ * Objects that pymalloc would serve from its arenas. A sampled one is taken from the C allocator instead: pymalloc's
+ * free and realloc pass pointers that are not theirs on to free and realloc, which are hooked already, so nothing needs
+ * to be done when an object dies. Objects of more than 512 bytes go to malloc by themselves.
+ */
+#include <stddef.h>
+#include <string.h>
+
+#include "attributes.h"
+#include "python.h"
+#include "real.h"
+#include "sample.h"
+#include "thread.h"
+
+#define SMALL 512 /* the largest request pymalloc serves itself */
+
+struct allocator { /* PyMemAllocatorEx */
+    void *context;
+    void *(*malloc)(void *context, size_t size);
+    void *(*calloc)(void *context, size_t count, size_t size);
+    void *(*realloc)(void *context, void *block, size_t size);
+    void (*free)(void *context, void *block);
+};
+
+enum domain { DOMAIN_MEM = 1, DOMAIN_OBJ = 2 };
+
+/* What stood there before, by domain. Callers load function and context separately, so the context they pass may be
+ * another allocator's: ours is the one kept here. */
+static struct allocator inner[3];
+
+static COLD void *grown_object(struct allocator *a, void *block, size_t size)
+{
+    struct f4p_thread_state *t = &f4p_thread;
+    uint8_t shift;
+    if (!f4p_sample_due(size, &shift))
+        return block;
+    /* More than pymalloc serves makes it move the contents to the C allocator; the malloc hook records the true size.
+     */
+    uint64_t left = t->left;
+    t->left = 0;
+    t->object_size = size;
+    t->object_shift = shift;
+    void *moved = a->realloc(a->context, block, SMALL + 1);
+    t->object_size = 0;
+    t->left = left;
+    return moved ? moved : block;
+}
+
+static COLD void *new_object(struct allocator *a, size_t size, bool zero)
+{
+    bool sampled;
+    void *block = f4p_sample_object(size, zero, &sampled);
+    if (sampled)
+        return block;
+    return zero ? a->calloc(a->context, 1, size) : a->malloc(a->context, size);
+}
+
+static inline void *object_malloc(struct allocator *a, size_t size)
+{
+    if (UNLIKELY(size <= SMALL && size >= f4p_thread.left))
+        return new_object(a, size, false);
+    if (size <= SMALL)
+        f4p_thread.left -= size;
+    return a->malloc(a->context, size);
+}
+
+static inline void *object_calloc(struct allocator *a, size_t count, size_t size)
+{
+    size_t bytes;
+    if (__builtin_mul_overflow(count, size, &bytes) || bytes > SMALL)
+        return a->calloc(a->context, count, size);
+    if (UNLIKELY(bytes >= f4p_thread.left))
+        return new_object(a, bytes, true);
+    f4p_thread.left -= bytes;
+    return a->calloc(a->context, count, size);
+}
+
+static inline void *object_realloc(struct allocator *a, void *block, size_t size)
+{
+    if (!block)
+        return object_malloc(a, size);
+    uint64_t left = f4p_thread.left;
+    void *moved = a->realloc(a->context, block, size);
+    /* A block of the C allocator went through our realloc or malloc, which took its bytes off. */
+    if (!moved || !size || size > SMALL || f4p_thread.left != left)
+        return moved;
+    if (UNLIKELY(size >= left))
+        return grown_object(a, moved, size);
+    f4p_thread.left -= size;
+    return moved;
+}
+
+#define HOOKS(name, domain)                                              \
+    static void *name##_malloc(void *context, size_t size)               \
+    {                                                                    \
+        (void)context;                                                   \
+        return object_malloc(&inner[domain], size);                      \
+    }                                                                    \
+    static void *name##_calloc(void *context, size_t count, size_t size) \
+    {                                                                    \
+        (void)context;                                                   \
+        return object_calloc(&inner[domain], count, size);               \
+    }                                                                    \
+    static void *name##_realloc(void *context, void *block, size_t size) \
+    {                                                                    \
+        (void)context;                                                   \
+        return object_realloc(&inner[domain], block, size);              \
+    }                                                                    \
+    static void name##_free(void *context, void *block)                  \
+    {                                                                    \
+        (void)context;                                                   \
+        inner[domain].free(inner[domain].context, block);                \
+    }                                                                    \
+    static struct allocator name##_hooks = {NULL, name##_malloc, name##_calloc, name##_realloc, name##_free};
+
+HOOKS(mem, DOMAIN_MEM)
+HOOKS(obj, DOMAIN_OBJ)
+
+static void set_function(void *to, const char *name)
+{
+    void *found = f4p_symbol(name);
+    memcpy(to, &found, sizeof(found));
+}
+
+void f4p_python_objects_hook(void)
+{
+    const char *(*current)(void);
+    void (*get)(int, struct allocator *);
+    void (*set)(int, struct allocator *);
+
+    if (!f4p_python_readable())
+        return;
+    set_function(&current, "_PyMem_GetCurrentAllocatorName");
+    set_function(&get, "PyMem_GetAllocator");
+    set_function(&set, "PyMem_SetAllocator");
+    const char *name = current ? current() : NULL;
+    if (!get || !set || !name || strcmp(name, "pymalloc") != 0)
+        return;
+    get(DOMAIN_MEM, &inner[DOMAIN_MEM]);
+    get(DOMAIN_OBJ, &inner[DOMAIN_OBJ]);
+    set(DOMAIN_MEM, &mem_hooks);
+    set(DOMAIN_OBJ, &obj_hooks);
+}

@@ -1,0 +1,449 @@
+#include "sample.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/random.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "filter.h"
+#include "format/weight.h"
+#include "lock.h"
+#include "python.h"
+#include "real.h"
+#include "session.h"
+#include "thread.h"
+
+#define LARGE (1u << 20) /* bytes; requests of at least this are listed before they are made */
+#define MAX_THREADS 4096 /* told apart; the others share one */
+#define PENDING 64
+
+THREAD_LOCAL struct f4p_thread_state f4p_thread;
+uint8_t f4p_filter[1u << F4P_FILTER_BITS];
+
+/*
+ * Frees made by a signal handler that interrupted the lock's owner in the middle of a change: the owner makes up for
+ * them before it lets go of the lock.
+ */
+static struct {
+    volatile bool changing; /* the trace is between two consistent states */
+    volatile uint32_t count;
+    void *block[PENDING];
+} pending;
+
+/* ---- threads and gaps ---- */
+
+static uint64_t next_random(struct f4p_thread_state *t)
+{
+    /* splitmix64 */
+    uint64_t z = t->random += 0x9e3779b97f4a7c15u;
+    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
+    z = (z ^ z >> 27) * 0x94d049bb133111ebu;
+    return z ^ z >> 31;
+}
+
+/* The gap is exponential with mean R: the block in which its end falls is the sample, p(S) = P(gap <= S). */
+static void draw_gap(struct f4p_thread_state *t)
+{
+    const struct f4p_session *session = &f4p_session;
+    t->shift = (uint8_t)__atomic_load_n(&session->writer.state.shift, __ATOMIC_RELAXED);
+    uint64_t interval = session->config.interval << t->shift;
+    if (interval <= 1) {
+        t->left = 0;
+        return;
+    }
+    double u = (double)((next_random(t) >> 11) + 1) * 0x1p-53; /* (0, 1] */
+    t->left = (uint64_t)(f4p_neg_log(u) * (double)interval) + 1;
+}
+
+static void thread_begin(struct f4p_thread_state *t)
+{
+    uint64_t seed[2];
+    if (getrandom(seed, sizeof(seed), GRND_NONBLOCK) != sizeof(seed)) {
+        seed[0] = f4p_session_now();
+        seed[1] = (uintptr_t)t;
+    }
+    t->tid = (uint32_t)syscall(SYS_gettid);
+    t->random = seed[0] ^ seed[1] * 3 ^ t->tid;
+    t->generation = f4p_session.generation;
+    t->thread = F4P_NONE;
+    t->object_size = 0;
+    draw_gap(t);
+}
+
+/* false: this thread shall not record (any more). Brings thread and process up to date after clone and fork. */
+static bool ready(struct f4p_thread_state *t)
+{
+    if (f4p_session_forked())
+        f4p_session_reset();
+    if (f4p_session.stopped || !f4p_session.generation) {
+        if (f4p_session.stopped)
+            t->left = UINT64_MAX;
+        return false;
+    }
+    if (t->generation != f4p_session.generation)
+        thread_begin(t);
+    return true;
+}
+
+bool f4p_sample_due(size_t size, uint8_t *shift)
+{
+    struct f4p_thread_state *t = &f4p_thread;
+    if (t->inside)
+        return false;
+    int saved = errno;
+    bool due = ready(t);
+    errno = saved;
+    if (!due)
+        return false;
+    if (size < t->left) { /* a gap was drawn just now */
+        t->left -= size;
+        return false;
+    }
+    *shift = t->shift;
+    draw_gap(t);
+    return true;
+}
+
+/* ---- entering and leaving ---- */
+
+static void drain(void)
+{
+    struct f4p_writer *w = &f4p_session.writer;
+    while (pending.count) {
+        void *block = pending.block[--pending.count];
+        uint32_t index = f4p_writer_find(w, (uintptr_t)block);
+        if (index != F4P_NONE) {
+            f4p_filter_remove(block);
+            f4p_writer_free(w, index, f4p_session_now());
+        }
+    }
+}
+
+/* Takes the lock and opens the trace. false: nothing is held and there is nothing to record to. */
+static bool enter(struct f4p_thread_state *t)
+{
+    if (!f4p_lock(t->tid)) {
+        f4p_session_stop(F4P_PASSIVE_LOCK);
+        return false;
+    }
+    pending.changing = true;
+    if (!f4p_session.stopped && f4p_session_open())
+        return true;
+    pending.changing = false;
+    f4p_unlock();
+    return false;
+}
+
+/* A handler that comes after `changing` is cleared finds a consistent trace and does its free by itself. */
+static void leave(void)
+{
+    do {
+        pending.changing = true;
+        drain();
+        pending.changing = false;
+    } while (pending.count);
+    f4p_unlock();
+}
+
+/* ---- what a sample is made of ---- */
+
+struct sample {
+    struct f4p_thread_state *thread;
+    void *python; /* thread state */
+    uint64_t start_ns;
+    uint8_t shift;
+};
+
+static void sample_begin(struct sample *s, uint8_t shift)
+{
+    s->thread = &f4p_thread;
+    s->thread->inside = true;
+    s->shift = shift;
+    s->start_ns = f4p_session_now();
+    s->python = f4p_python_thread_state();
+}
+
+static uint32_t thread_id(struct f4p_writer *w, struct f4p_thread_state *t)
+{
+    if (t->thread != F4P_NONE)
+        return t->thread;
+    char name[16] = "";
+    struct f4p_thread record = {.tid = t->tid, .t_ns = w->state.t_ns};
+    if (w->next_id[F4P_RECORD_THREAD] >= MAX_THREADS) {
+        record.flags = F4P_THREAD_OVERFLOW;
+        record.tid = 0;
+        t->thread = f4p_writer_intern(w, F4P_RECORD_THREAD, F4P_RECORD_THREAD, 0, &record, sizeof(record), NULL, 0);
+        return t->thread;
+    }
+    if ((pid_t)t->tid == getpid())
+        record.flags = F4P_THREAD_MAIN;
+    prctl(PR_GET_NAME, name, 0, 0, 0);
+    t->thread = f4p_writer_record(w, F4P_RECORD_THREAD, 0, &record, sizeof(record), name, strnlen(name, sizeof(name)));
+    return t->thread;
+}
+
+static uint32_t site_of(struct f4p_writer *w, const struct sample *s)
+{
+    return f4p_writer_site(w, f4p_python_stack(w, s->python), thread_id(w, s->thread));
+}
+
+static void failed(struct f4p_writer *w, uint32_t site, size_t size, int error)
+{
+    f4p_writer_failure(w, &(struct f4p_failure){size, f4p_session_now(), site, (uint32_t)error});
+}
+
+static void sample_end(const struct sample *s)
+{
+    uint64_t now = f4p_session_now();
+    f4p_session_step(now, now - s->start_ns);
+    leave();
+}
+
+static uint32_t request_begin(struct f4p_writer *w, const struct sample *s, uint32_t kind, uint64_t size, uint32_t site,
+                              uint32_t live)
+{
+    struct f4p_request request = {.tid = s->thread->tid, .kind = kind, .size = size, .t_ns = s->start_ns, .site = site};
+    request.live = live;
+    if (live != F4P_NONE) {
+        request.old_size = w->live[live].size;
+        request.address = w->live[live].address;
+    }
+    f4p_writer_commit(w, s->start_ns);
+    return f4p_writer_request_begin(w, &request);
+}
+
+/* ---- malloc, calloc ---- */
+
+struct pick {
+    uint64_t size;
+    uint8_t shift, kind;
+};
+
+static void *real_alloc(size_t count, size_t size, bool zero)
+{
+    return zero ? f4p_real.calloc(count, size) : f4p_real.malloc(size);
+}
+
+static COLD void *sampled_alloc(size_t count, size_t size, bool zero, const struct pick *pick)
+{
+    struct f4p_writer *w = &f4p_session.writer;
+    struct sample s;
+    uint32_t site = F4P_NONE, slot = F4P_NONE;
+    bool large = pick->size >= LARGE;
+
+    sample_begin(&s, pick->shift);
+    if (large && enter(s.thread)) {
+        site = site_of(w, &s);
+        slot = request_begin(w, &s, F4P_REQUEST_ALLOC, pick->size, site, F4P_NONE);
+        leave();
+    }
+    void *block = real_alloc(count, size, zero);
+    int error = errno;
+    if (enter(s.thread)) {
+        f4p_writer_request_end(w, slot);
+        if (site == F4P_NONE)
+            site = site_of(w, &s);
+        if (block) {
+            f4p_filter_add(block);
+            f4p_writer_alloc(w, &(struct f4p_block_facts){(uintptr_t)block, pick->size, site, pick->shift, pick->kind},
+                             s.start_ns);
+        } else {
+            failed(w, site, pick->size, error);
+        }
+        sample_end(&s);
+    }
+    s.thread->inside = false;
+    errno = error;
+    return block;
+}
+
+/* The inner call of a Python object that grows out of pymalloc: see python_objects.c. */
+static bool take_object(struct f4p_thread_state *t, struct pick *pick)
+{
+    if (!t->object_size || t->inside)
+        return false;
+    *pick = (struct pick){t->object_size, t->object_shift, F4P_KIND_PYTHON};
+    t->object_size = 0;
+    return true;
+}
+
+void *f4p_sample_malloc(size_t size)
+{
+    struct pick pick = {size, 0, F4P_KIND_MALLOC};
+    if (take_object(&f4p_thread, &pick) || f4p_sample_due(size, &pick.shift))
+        return sampled_alloc(1, size, false, &pick);
+    return f4p_real.malloc(size);
+}
+
+void *f4p_sample_calloc(size_t count, size_t size)
+{
+    struct pick pick = {0, 0, F4P_KIND_MALLOC};
+    if (!__builtin_mul_overflow(count, size, &pick.size) && f4p_sample_due(pick.size, &pick.shift))
+        return sampled_alloc(count, size, true, &pick);
+    return f4p_real.calloc(count, size);
+}
+
+void *f4p_sample_object(size_t size, bool zero, bool *sampled)
+{
+    struct pick pick = {size, 0, F4P_KIND_PYTHON};
+    *sampled = f4p_sample_due(size, &pick.shift);
+    return *sampled ? sampled_alloc(1, size ? size : 1, zero, &pick) : NULL;
+}
+
+/* ---- free ---- */
+
+static void forget(struct f4p_writer *w, void *block)
+{
+    uint32_t index = f4p_writer_find(w, (uintptr_t)block);
+    if (index == F4P_NONE)
+        return;
+    f4p_filter_remove(block);
+    f4p_writer_free(w, index, f4p_session_now());
+}
+
+/* In a signal handler that interrupted this thread while it holds the lock. */
+static void forget_nested(void *block)
+{
+    if (pending.changing) {
+        if (pending.count < PENDING)
+            pending.block[pending.count++] = block;
+        else
+            f4p_session.writer.state.lost[F4P_LOSS_missed_free]++;
+        return;
+    }
+    pending.changing = true;
+    forget(&f4p_session.writer, block);
+    drain();
+    pending.changing = false;
+}
+
+void f4p_sample_free(void *block)
+{
+    struct f4p_thread_state *t = &f4p_thread;
+    int saved = errno;
+
+    /* Before the real free: afterwards another thread may get the address and record it. */
+    if (ready(t)) {
+        if (f4p_lock_is_mine(t->tid)) {
+            forget_nested(block);
+        } else {
+            bool inside = t->inside;
+            t->inside = true;
+            if (enter(t)) {
+                forget(&f4p_session.writer, block);
+                leave();
+            }
+            t->inside = inside;
+        }
+    }
+    errno = saved;
+    f4p_real.free(block);
+}
+
+/* ---- realloc ---- */
+
+struct move {
+    uint32_t old;  /* live entry of the old block, F4P_NONE: it was no sample */
+    uint32_t site; /* of the new block, F4P_NONE: it is no sample */
+    uint32_t slot;
+};
+
+/* The old block stays live while the real call runs: a kill inside it must not lose the block. */
+static void move_begin(struct f4p_writer *w, const struct sample *s, struct move *m, void *block, size_t size,
+                       bool sampled)
+{
+    m->old = f4p_writer_find(w, (uintptr_t)block);
+    if (m->old != F4P_NONE) {
+        f4p_filter_remove(block);
+        f4p_writer_unlink(w, m->old);
+    }
+    if (sampled)
+        m->site = site_of(w, s);
+    if (m->old != F4P_NONE || size >= LARGE)
+        m->slot = request_begin(w, s, F4P_REQUEST_REALLOC, size, m->site != F4P_NONE ? m->site : 0, m->old);
+}
+
+static void move_end(struct f4p_writer *w, const struct sample *s, const struct move *m, void *block, size_t size)
+{
+    uint64_t now = f4p_session_now();
+    f4p_writer_request_end(w, m->slot);
+    if (m->site == F4P_NONE) {
+        if (m->old != F4P_NONE)
+            f4p_writer_free(w, m->old, now);
+        return;
+    }
+    struct f4p_block_facts facts = {(uintptr_t)block, size, m->site, s->shift, F4P_KIND_MALLOC};
+    f4p_filter_add(block);
+    if (m->old != F4P_NONE)
+        f4p_writer_replace(w, m->old, &facts, now);
+    else
+        f4p_writer_alloc(w, &facts, now);
+}
+
+static void move_failed(struct f4p_writer *w, const struct move *m, void *block, size_t size, int error)
+{
+    f4p_writer_request_end(w, m->slot);
+    if (m->old != F4P_NONE) {
+        f4p_filter_add(block);
+        f4p_writer_relink(w, m->old);
+    }
+    if (m->site != F4P_NONE)
+        failed(w, m->site, size, error);
+}
+
+static COLD void *tracked_realloc(void *block, size_t size, bool sampled, uint8_t shift)
+{
+    struct f4p_writer *w = &f4p_session.writer;
+    struct move m = {F4P_NONE, F4P_NONE, F4P_NONE};
+    struct sample s;
+
+    sample_begin(&s, shift);
+    bool begun = enter(s.thread);
+    if (begun) {
+        move_begin(w, &s, &m, block, size, sampled);
+        leave();
+    }
+    void *moved = f4p_real.realloc(block, size);
+    int error = errno;
+    if (begun && enter(s.thread)) {
+        if (moved)
+            move_end(w, &s, &m, moved, size);
+        else
+            move_failed(w, &m, block, size, error);
+        sample_end(&s);
+    }
+    s.thread->inside = false;
+    errno = error;
+    return moved;
+}
+
+void *f4p_sample_realloc(void *block, size_t size)
+{
+    struct f4p_thread_state *t = &f4p_thread;
+    uint8_t shift = 0;
+    bool sampled = false;
+
+    if (!block)
+        return f4p_sample_malloc(size);
+    if (size == 0) { /* the C library frees */
+        int saved = errno;
+        if (f4p_filter_maybe(block) && ready(t) && !f4p_lock_is_mine(t->tid) && enter(t)) {
+            forget(&f4p_session.writer, block);
+            leave();
+        }
+        errno = saved;
+        return f4p_real.realloc(block, size);
+    }
+    if (size < t->left)
+        t->left -= size;
+    else
+        sampled = f4p_sample_due(size, &shift);
+    if (t->inside || (!sampled && !f4p_filter_maybe(block)))
+        return f4p_real.realloc(block, size);
+    int saved = errno;
+    bool usable = ready(t);
+    errno = saved;
+    return usable ? tracked_realloc(block, size, sampled, shift) : f4p_real.realloc(block, size);
+}

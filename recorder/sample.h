@@ -1,0 +1,24 @@
+/* The slow paths behind the hooks: called when a sample may be due, or when the filter says "maybe". Each does what the
+ * function of that name does. errno is kept as the real function left it. */
+#ifndef FIL4PROD_SAMPLE_H
+#define FIL4PROD_SAMPLE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "attributes.h"
+
+COLD void *f4p_sample_malloc(size_t size);
+COLD void *f4p_sample_calloc(size_t count, size_t size);
+COLD void *f4p_sample_realloc(void *block, size_t size);
+COLD void f4p_sample_free(void *block);
+
+/** A Python object of `size` bytes whose gap may have ended: from the C allocator if it is a sample (*sampled), else
+ * NULL and not sampled. */
+COLD void *f4p_sample_object(size_t size, bool zero, bool *sampled);
+
+/** Whether a sample is due for `size` bytes; if so the thread's gap is redrawn and *shift is the one it ended. */
+bool f4p_sample_due(size_t size, uint8_t *shift);
+
+#endif

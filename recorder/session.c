@@ -1,0 +1,441 @@
+#include "session.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <sys/utsname.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "filter.h"
+#include "format/hash.h"
+#include "format/layout.h"
+#include "lock.h"
+#include "python.h"
+#include "thread.h"
+#include "vitals.h"
+
+#define VITALS_PERIOD_NS 250000000u /* without a launcher, and only if samples come */
+#define ADAPT_SAMPLES 256           /* per decision on the interval */
+#define CPU_BUDGET 0.01             /* share of the time that samples may take */
+#define MAX_AUTO_SHIFT 16           /* 16 KiB << 16 = 1 GiB */
+#define COMMAND_BYTES 8192
+
+struct f4p_session f4p_session;
+
+static struct {
+    void *base; /* of the trace: anonymous, then the file */
+    void *memory;
+    size_t memory_bytes;
+    uint64_t inherited_bytes; /* of the parent, Q8 */
+    uint32_t forked_from;     /* pid of the parent; 0: not a forked child */
+    bool launched;            /* the file is the launcher's: it looks after the vitals */
+    uint64_t next_vitals_ns;
+    uint64_t adapt_samples, adapt_start_ns, adapt_slow_ns;
+    struct f4p_vitals_source vitals;
+    bool vitals_resolved;
+} here;
+
+static uint64_t monotonic_ns(void)
+{
+    struct timespec ts;
+    clock_gettime(CLOCK_MONOTONIC, &ts);
+    return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+}
+
+uint64_t f4p_session_now(void)
+{
+    return monotonic_ns() - f4p_session.start_ns;
+}
+
+/* ---- facts ---- */
+
+static void fact_text(enum f4p_fact fact, const char *text)
+{
+    f4p_writer_fact(&f4p_session.writer, fact, F4P_FACT_TEXT, text, strlen(text));
+}
+
+static void fact_u64(enum f4p_fact fact, uint64_t value)
+{
+    f4p_writer_fact(&f4p_session.writer, fact, F4P_FACT_U64, &value, sizeof(value));
+}
+
+static void fact_command(char *buffer)
+{
+    int fd = open("/proc/self/cmdline", O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return;
+    ssize_t bytes = pread(fd, buffer, COMMAND_BYTES, 0);
+    close(fd);
+    if (bytes > 0)
+        f4p_writer_fact(&f4p_session.writer, F4P_FACT_ID_COMMAND, F4P_FACT_LIST, buffer, (size_t)bytes);
+}
+
+static void record_facts(void)
+{
+    static char buffer[COMMAND_BYTES];
+    struct utsname names;
+
+    fact_command(buffer);
+    ssize_t bytes = readlink("/proc/self/exe", buffer, COMMAND_BYTES);
+    if (bytes > 0)
+        f4p_writer_fact(&f4p_session.writer, F4P_FACT_ID_EXE, F4P_FACT_TEXT, buffer, (size_t)bytes);
+    if (getcwd(buffer, COMMAND_BYTES))
+        fact_text(F4P_FACT_ID_CWD, buffer);
+    if (uname(&names) == 0) {
+        fact_text(F4P_FACT_ID_HOST, names.nodename);
+        fact_text(F4P_FACT_ID_KERNEL, names.release);
+    }
+    fact_u64(F4P_FACT_ID_PID, (uint64_t)getpid());
+    fact_u64(F4P_FACT_ID_PPID, (uint64_t)getppid());
+    fact_u64(F4P_FACT_ID_UID, (uint64_t)getuid());
+    fact_u64(F4P_FACT_ID_PROCESS_START, f4p_session_now());
+    fact_text(F4P_FACT_ID_RECORDER, F4P_VERSION);
+    if (here.forked_from)
+        fact_u64(F4P_FACT_ID_FORKED_FROM, here.forked_from);
+    f4p_python_facts(&f4p_session.writer);
+}
+
+/* ---- vitals ---- */
+
+static void take_vitals(unsigned groups, uint64_t now)
+{
+    struct f4p_control *control = f4p_session.writer.control;
+    static struct f4p_vitals facts; /* what was not read anew stays */
+
+    if (!here.vitals_resolved) {
+        f4p_vitals_resolve(&here.vitals, "", 0);
+        here.vitals_resolved = true;
+        memset(&facts, 0, sizeof(facts));
+        if (here.vitals.version) {
+            fact_text(F4P_FACT_ID_CGROUP, here.vitals.cgroup);
+            fact_u64(F4P_FACT_ID_CGROUP_VERSION, here.vitals.version);
+        }
+    }
+    f4p_vitals_read(&here.vitals, groups, &facts);
+    uint64_t seq = 1 + (control->last[0].seq > control->last[1].seq ? control->last[0].seq : control->last[1].seq);
+    if (!control->first.seq)
+        f4p_vitals_publish(&control->first, &facts, 1, now);
+    f4p_vitals_publish(&control->last[seq & 1], &facts, seq, now);
+    f4p_writer_usage(&f4p_session.writer, now, facts.value[F4P_VITAL_rss], facts.value[F4P_VITAL_cgroup_usage]);
+}
+
+/* ---- memory and files ---- */
+
+static void *map(size_t bytes, int flags, int fd)
+{
+    void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, flags, fd, 0);
+    if (p == MAP_FAILED)
+        return NULL;
+    madvise(p, bytes, MADV_DONTFORK); /* a child must not write into its parent's trace */
+    madvise(p, bytes, MADV_DONTDUMP);
+    return p;
+}
+
+static void *map_anonymous(size_t bytes)
+{
+    return map(bytes, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1);
+}
+
+/* The file if it can be had, else the process runs on unrecorded. */
+static void fail(const char *what, const char *path, const char *why)
+{
+    f4p_session.stopped = true;
+    f4p_config_say(&f4p_session.config, what, path ? path : "", path ? ": " : "", why, "; this process is not recorded",
+                   NULL);
+}
+
+static bool begin_trace(void *base, const struct f4p_header *header)
+{
+    here.memory_bytes = f4p_writer_memory(header);
+    here.memory = map_anonymous(here.memory_bytes);
+    if (!here.memory) {
+        fail("index memory: ", NULL, strerror(errno));
+        return false;
+    }
+    here.base = base;
+    f4p_session.start_ns = header->start_monotonic_ns;
+    f4p_writer_init(&f4p_session.writer, base, header, here.memory, monotonic_ns());
+    struct f4p_state *state = &f4p_session.writer.state;
+    state->pid = (uint32_t)getpid();
+    state->inherited_bytes = here.inherited_bytes;
+    record_facts();
+    here.adapt_start_ns = f4p_session_now();
+    here.adapt_samples = here.adapt_slow_ns = 0;
+    f4p_session.open = true;
+    f4p_writer_commit(&f4p_session.writer, f4p_session_now());
+    return true;
+}
+
+bool f4p_session_open(void)
+{
+    struct f4p_session *session = &f4p_session;
+    struct f4p_header header;
+
+    if (session->open)
+        return true;
+    struct f4p_layout layout = {session->config.size, session->config.interval,
+                                session->config.automatic ? F4P_HEADER_AUTO_INTERVAL : 0,
+                                session->config.has_job ? session->config.job : NULL};
+    if (f4p_layout_header(&header, &layout) != 0) {
+        fail("FIL4PROD_SIZE", NULL, ": out of range");
+        return false;
+    }
+    void *base = map_anonymous(header.file_bytes);
+    if (!base) {
+        fail("address space for the trace: ", NULL, strerror(errno));
+        return false;
+    }
+    if (begin_trace(base, &header))
+        return true;
+    munmap(base, header.file_bytes);
+    return false;
+}
+
+static void append_number(char *path, uint32_t number)
+{
+    char digits[12], *p = digits + sizeof(digits) - 1;
+    *p = 0;
+    do
+        *--p = (char)('0' + number % 10);
+    while (number /= 10);
+    *--p = '.';
+    strcat(path, p);
+}
+
+/* NAME for the first process that earns it, NAME.PID for children and later ones. */
+static void make_file(void)
+{
+    struct f4p_session *session = &f4p_session;
+    struct f4p_writer *w = &session->writer;
+    static char path[PATH_MAX], used[PATH_MAX];
+    const char *warning = NULL;
+
+    strcpy(path, session->config.output);
+    if (here.forked_from || access(path, F_OK) == 0)
+        append_number(path, w->state.pid);
+    int fd = f4p_layout_create(path, &w->header, used, sizeof(used), &warning);
+    if (fd < 0) {
+        fail("", path, f4p_layout_error(-fd));
+        return;
+    }
+    void *base = map(w->header.file_bytes, MAP_SHARED, fd);
+    int error = errno;
+    close(fd);
+    if (!base) {
+        unlink(used);
+        fail("", path, strerror(error));
+        return;
+    }
+    if (warning)
+        f4p_config_say(&session->config, used, ": ", warning, NULL);
+    f4p_writer_move(w, base);
+    munmap(here.base, w->header.file_bytes);
+    here.base = base;
+    session->has_file = true;
+    take_vitals(F4P_VITALS_ALL, f4p_session_now());
+    f4p_writer_commit(w, f4p_session_now());
+}
+
+/* ---- the launcher's file ---- */
+
+static const struct f4p_state *newest_state(const struct f4p_control *control)
+{
+    const struct f4p_state *newest = NULL;
+    for (int i = 0; i < 2; i++) {
+        const struct f4p_state *state = &control->state[i];
+        if (state->commit && state->check == f4p_hash(state, offsetof(struct f4p_state, check), 0) &&
+            (!newest || state->commit > newest->commit))
+            newest = state;
+    }
+    return newest;
+}
+
+static void wipe(void *base, const struct f4p_header *header, enum f4p_section_kind kind, uint64_t bytes)
+{
+    const struct f4p_section *section = f4p_layout_find(header, kind);
+    memset((uint8_t *)base + section->offset, 0, bytes < section->bytes ? bytes : section->bytes);
+}
+
+/*
+ * exec replaced the image that wrote here (a shell, env, a version manager's shim). If it had not earned a file of its
+ * own, the new image takes its place; else what it left is evidence, and the new image gets another file.
+ */
+static bool take_over(void *base, const struct f4p_header *header)
+{
+    struct f4p_control *control = (void *)((uint8_t *)base + f4p_layout_find(header, F4P_SECTION_CONTROL)->offset);
+    const struct f4p_state *state = newest_state(control);
+    if (!state)
+        return true;
+    if (state->peak.sums.bytes / F4P_Q8 >= f4p_session.config.min_heap && state->peak.sums.bytes)
+        return false;
+    wipe(base, header, F4P_SECTION_TIMELINE, UINT64_MAX);
+    wipe(base, header, F4P_SECTION_OPEN, UINT64_MAX);
+    wipe(base, header, F4P_SECTION_LIVE, state->live_high * sizeof(struct f4p_live) + F4P_PAGE);
+    wipe(base, header, F4P_SECTION_SITES, state->sites * sizeof(struct f4p_site) + F4P_PAGE);
+    wipe(base, header, F4P_SECTION_NODES, state->nodes * sizeof(struct f4p_node) + F4P_PAGE);
+    wipe(base, header, F4P_SECTION_RECORDS, state->records + F4P_PAGE);
+    wipe(base, header, F4P_SECTION_HISTORY, state->history_pos + F4P_PAGE);
+    if (state->keyframe)
+        wipe(base, header, F4P_SECTION_KEYFRAMES, UINT64_MAX);
+    wipe(base, header, F4P_SECTION_CONTROL, UINT64_MAX); /* last: until here the old state counts */
+    return true;
+}
+
+static bool usable_header(int fd, struct f4p_header *header)
+{
+    return pread(fd, header, sizeof(*header), 0) == sizeof(*header) &&
+           memcmp(header->magic, F4P_MAGIC, sizeof(header->magic)) == 0 && header->version_major == F4P_VERSION_MAJOR &&
+           header->check == f4p_hash(header, offsetof(struct f4p_header, check), 0) &&
+           lseek(fd, 0, SEEK_END) == (off_t)header->file_bytes;
+}
+
+static void attach(const char *path)
+{
+    struct f4p_session *session = &f4p_session;
+    struct f4p_header header;
+    int fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+
+    if (fd < 0)
+        return; /* removed, or an exec later into another root: then like any other process */
+    void *base = usable_header(fd, &header) ? map(header.file_bytes, MAP_SHARED, fd) : NULL;
+    close(fd);
+    if (!base)
+        return;
+    if (!take_over(base, &header)) {
+        munmap(base, header.file_bytes);
+        return;
+    }
+    session->config.interval = header.base_interval;
+    session->config.automatic = header.flags & F4P_HEADER_AUTO_INTERVAL;
+    here.launched = header.flags & F4P_HEADER_LAUNCHER;
+    session->has_file = begin_trace(base, &header);
+}
+
+/* ---- start, fork, end ---- */
+
+static void make_alive_page(void)
+{
+    void *page = mmap(NULL, F4P_PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (page == MAP_FAILED || madvise(page, F4P_PAGE, MADV_WIPEONFORK) != 0) {
+        fail("fork detection: ", NULL, strerror(errno));
+        return;
+    }
+    *(uint8_t *)page = 1;
+    f4p_session.alive = page;
+}
+
+void f4p_session_start(void)
+{
+    struct f4p_session *session = &f4p_session;
+    int saved = errno;
+
+    f4p_thread.inside = true;
+    f4p_config_read(&session->config);
+    session->stopped = !session->config.record;
+    if (!session->stopped)
+        make_alive_page();
+    if (!session->stopped) {
+        f4p_python_find();
+        session->generation = 1;
+        f4p_python_objects_hook();
+        if (session->config.attach_pid == (uint32_t)getpid())
+            attach(session->config.attach_path);
+        if (!session->open && session->config.min_heap == 0 && f4p_session_open())
+            make_file();
+    }
+    f4p_thread.inside = false;
+    errno = saved;
+}
+
+void f4p_session_reset(void)
+{
+    struct f4p_session *session = &f4p_session;
+
+    *(uint8_t *)(uintptr_t)session->alive = 1;
+    f4p_lock_reset();
+    memset(f4p_filter, 0, sizeof(f4p_filter));
+    f4p_python_forget();
+    here.inherited_bytes = session->open ? session->writer.state.live.bytes : here.inherited_bytes;
+    here.forked_from = session->open ? session->writer.state.pid : (uint32_t)getppid();
+    here.launched = false;
+    here.vitals_resolved = false;
+    here.next_vitals_ns = 0;
+    session->writer.state.shift = 0;
+    session->open = false;
+    session->has_file = false;
+    session->generation++;
+}
+
+void f4p_session_stop(enum f4p_passive_reason reason)
+{
+    if (__atomic_exchange_n(&f4p_session.stopped, true, __ATOMIC_RELAXED))
+        return;
+    static const char *const texts[] = {
+#define X(name, number, text) text,
+        F4P_PASSIVE_REASONS(X)
+#undef X
+    };
+    f4p_config_say(&f4p_session.config, "recording ends: ", texts[reason], "; the job goes on", NULL);
+}
+
+void f4p_session_exit(void)
+{
+    struct f4p_session *session = &f4p_session;
+    struct f4p_thread_state *t = &f4p_thread;
+    int saved = errno;
+
+    if (session->open && session->has_file && !session->stopped && !f4p_session_forked() && !t->inside) {
+        t->inside = true;
+        if (f4p_lock((uint32_t)syscall(SYS_gettid))) {
+            if (!here.launched)
+                take_vitals(F4P_VITALS_ALL, f4p_session_now());
+            f4p_writer_finish(&session->writer, F4P_STATUS_EXITED, F4P_PASSIVE_NONE, f4p_session_now());
+            f4p_unlock();
+        }
+        t->inside = false;
+    }
+    errno = saved;
+}
+
+/* ---- after each sample ---- */
+
+/* Coarser when samples cost more than their budget, finer when they cost far less and the table has room. */
+static void adapt(uint64_t now, uint64_t slow_ns)
+{
+    struct f4p_writer *w = &f4p_session.writer;
+
+    here.adapt_slow_ns += slow_ns;
+    if (++here.adapt_samples < ADAPT_SAMPLES)
+        return;
+    uint64_t elapsed = now > here.adapt_start_ns ? now - here.adapt_start_ns : 1;
+    double share = (double)here.adapt_slow_ns / (double)elapsed;
+    uint32_t shift = w->state.shift;
+    if (share > CPU_BUDGET && shift < MAX_AUTO_SHIFT)
+        shift += share > 4 * CPU_BUDGET ? 2 : 1;
+    else if (share < CPU_BUDGET / 8 && shift > 0 && w->state.live.samples < w->live_capacity / 4)
+        shift--;
+    f4p_writer_set_shift(w, shift);
+    here.adapt_start_ns = now;
+    here.adapt_samples = 0;
+    here.adapt_slow_ns = 0;
+}
+
+void f4p_session_step(uint64_t now, uint64_t slow_ns)
+{
+    struct f4p_session *session = &f4p_session;
+
+    session->writer.state.slow_ns += slow_ns;
+    if (session->config.automatic)
+        adapt(now, slow_ns);
+    if (!session->has_file) {
+        if (session->writer.state.live.bytes / F4P_Q8 >= session->config.min_heap)
+            make_file();
+    } else if (!here.launched && now >= here.next_vitals_ns) {
+        here.next_vitals_ns = now + VITALS_PERIOD_NS;
+        take_vitals(F4P_VITALS_PROCESS | F4P_VITALS_CGROUP | F4P_VITALS_MACHINE, now);
+    }
+}

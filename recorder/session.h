@@ -1,0 +1,57 @@
+/*
+ * One recording: from the first sample of a process (or of a forked child) to its end. It starts in anonymous memory
+ * and moves to a file when the process has earned one. All but f4p_session_start() and _stopped() under the lock.
+ *
+ * All handling of fork is in session.c.
+ */
+#ifndef FIL4PROD_SESSION_H
+#define FIL4PROD_SESSION_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "attributes.h"
+#include "config.h"
+#include "format/writer.h"
+
+struct f4p_session {
+    struct f4p_config config;
+    struct f4p_writer writer;
+    uint32_t generation; /* grows by one in every forked child; 0: not started */
+    bool stopped;        /* passive for good */
+    bool open;           /* the writer stands */
+    bool has_file;
+    uint64_t start_ns;    /* CLOCK_MONOTONIC at t = 0 */
+    const uint8_t *alive; /* a page that reads 1, and 0 in a forked child */
+};
+
+extern struct f4p_session f4p_session;
+
+/** The library's constructor: reads the environment, attaches to the launcher's file if it is meant for us. */
+void f4p_session_start(void);
+
+/** The library's destructor. */
+void f4p_session_exit(void);
+
+/** true in a child that does not know yet that it is one. */
+static inline bool f4p_session_forked(void)
+{
+    return f4p_session.alive && UNLIKELY(!__atomic_load_n(f4p_session.alive, __ATOMIC_RELAXED));
+}
+
+/** Forgets what belongs to the parent. Called by the first slow path of a forked child; no lock is needed. */
+void f4p_session_reset(void);
+
+/** Makes sure that the writer stands; false: passive. */
+bool f4p_session_open(void);
+
+/** After each sample: makes the file when it is earned, adapts the interval, takes vitals when due. */
+void f4p_session_step(uint64_t now_ns, uint64_t slow_ns);
+
+/** Goes passive, says why on stderr (once), marks the trace. */
+void f4p_session_stop(enum f4p_passive_reason reason);
+
+/** Nanoseconds since t = 0. */
+uint64_t f4p_session_now(void);
+
+#endif

@@ -1,0 +1,25 @@
+/* The recorder's state of a thread: plain zero-initialised data, no destructor. */
+#ifndef FIL4PROD_THREAD_H
+#define FIL4PROD_THREAD_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "attributes.h"
+
+struct f4p_thread_state {
+    uint64_t left;   /* bytes until the next sample; 0 at first, so that the first allocation comes to the slow path */
+    uint64_t random; /* generator of the gaps */
+    uint32_t tid;    /* 0: not asked for yet */
+    uint32_t generation; /* of the recorder (fork makes a new one) that `tid` and `thread` belong to; 0: none yet */
+    uint32_t thread;     /* id of its THREAD record */
+    uint8_t shift;       /* interval the current gap was drawn under */
+    bool seeded;
+    bool inside;          /* in a slow path: what it allocates is not sampled */
+    uint64_t object_size; /* not 0: the next malloc serves a sampled Python object of this size */
+    uint8_t object_shift;
+};
+
+extern THREAD_LOCAL struct f4p_thread_state f4p_thread;
+
+#endif
