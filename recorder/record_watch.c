@@ -1,0 +1,185 @@
+#include "recorder/record_watch.h"
+
+#include <sched.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/utsname.h>
+#include <sys/vfs.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "recorder/record_log.h"
+#include "recorder/record_tree.h"
+#include "recorder/vitals.h"
+
+#define SECOND 1000000000ull
+#define DENSE_PERIOD (SECOND / 100) /* in the first second, so that short jobs have a timeline */
+#define PERIOD (SECOND / 10)
+#define COST_SHARE 250u /* a pause is at least this many times the cost of what came before it */
+#define SPARSE 5u       /* every so many looks the facts that change slowly, or cost more */
+
+static struct {
+    struct f4p_vitals_source source;
+    struct f4p_vitals first, now, end;
+    pid_t pid;
+    uint64_t next_scan; /* CLOCK_MONOTONIC of the trace */
+} watch;
+
+static uint64_t cpu_ns(void)
+{
+    struct timespec ts;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &ts);
+    return (uint64_t)ts.tv_sec * SECOND + (uint64_t)ts.tv_nsec;
+}
+
+static const char *file_system_name(int fd, char number[24])
+{
+    struct statfs fs;
+
+    if (fstatfs(fd, &fs) < 0)
+        return "";
+    switch ((uint32_t)fs.f_type) {
+    case 0xEF53:
+        return "ext4";
+    case 0x58465342:
+        return "xfs";
+    case 0x01021994:
+        return "tmpfs";
+    case 0x858458F6:
+        return "ramfs";
+    case 0x794C7630:
+        return "overlayfs";
+    default:
+        snprintf(number, 24, "0x%lx", (unsigned long)fs.f_type);
+        return number;
+    }
+}
+
+static void record_cgroup(struct f4p_launch_trace *trace)
+{
+    if (!watch.source.version)
+        return;
+    f4p_launch_trace_fact_text(trace, F4P_FACT_ID_CGROUP, watch.source.cgroup);
+    f4p_launch_trace_fact_u64(trace, F4P_FACT_ID_CGROUP_VERSION, watch.source.version);
+}
+
+static void record_host(struct f4p_launch_trace *trace)
+{
+    char text[PATH_MAX], number[24];
+    struct utsname host;
+    cpu_set_t cpus;
+
+    if (uname(&host) == 0) {
+        snprintf(text, sizeof(text), "%s %s %s", host.sysname, host.release, host.machine);
+        f4p_launch_trace_fact_text(trace, F4P_FACT_ID_KERNEL, text);
+        f4p_launch_trace_fact_text(trace, F4P_FACT_ID_HOST, host.nodename);
+    }
+    if (getcwd(text, sizeof(text)))
+        f4p_launch_trace_fact_text(trace, F4P_FACT_ID_CWD, text);
+    if (sched_getaffinity(0, sizeof(cpus), &cpus) == 0)
+        f4p_launch_trace_fact_u64(trace, F4P_FACT_ID_CPUS, (uint64_t)CPU_COUNT(&cpus));
+    f4p_launch_trace_fact_u64(trace, F4P_FACT_ID_PAGE, (uint64_t)sysconf(_SC_PAGESIZE));
+    f4p_launch_trace_fact_u64(trace, F4P_FACT_ID_UID, getuid());
+    f4p_launch_trace_fact_text(trace, F4P_FACT_ID_RECORDER, "fil4prod " F4P_VERSION);
+    f4p_launch_trace_fact_text(trace, F4P_FACT_ID_FILE_SYSTEM, file_system_name(trace->fd, number));
+}
+
+static void read_first(struct f4p_launch_trace *trace)
+{
+    memset(&watch.first, 0, sizeof(watch.first));
+    f4p_vitals_read(&watch.source, F4P_VITALS_CGROUP | F4P_VITALS_CGROUP_STAT | F4P_VITALS_MACHINE, &watch.first);
+    f4p_launch_trace_vitals(trace, F4P_LAUNCH_FIRST, &watch.first);
+}
+
+void f4p_launch_watch_prepare(struct f4p_launch_trace *trace)
+{
+    if (trace->fd < 0)
+        return;
+    f4p_vitals_resolve(&watch.source, "", 0);
+    record_host(trace);
+    record_cgroup(trace);
+    read_first(trace);
+    f4p_launch_trace_commit(trace);
+    f4p_launch_log_start();
+}
+
+void f4p_launch_watch_start(struct f4p_launch_trace *trace, pid_t pid)
+{
+    if (trace->fd < 0)
+        return;
+    watch.pid = pid;
+    f4p_vitals_resolve(&watch.source, "", (uint32_t)pid);
+    f4p_launch_tree_start(pid, f4p_launch_trace_now(trace));
+    f4p_launch_trace_fact_u64(trace, F4P_FACT_ID_PID, (uint64_t)pid);
+    f4p_launch_trace_fact_u64(trace, F4P_FACT_ID_PPID, (uint64_t)getpid());
+    trace->state.pid = (uint32_t)pid;
+    trace->state.period_ns = DENSE_PERIOD;
+    f4p_launch_trace_commit(trace);
+}
+
+/* The counts of another cgroup can only be compared with its own. */
+static void follow_move(struct f4p_launch_trace *trace)
+{
+    if (!f4p_vitals_moved(&watch.source))
+        return;
+    f4p_vitals_resolve(&watch.source, "", (uint32_t)watch.pid);
+    record_cgroup(trace);
+    read_first(trace);
+    memset(&watch.now, 0, sizeof(watch.now));
+}
+
+static uint64_t scan_tree(uint64_t now)
+{
+    uint64_t before = cpu_ns();
+
+    f4p_launch_tree_scan(now);
+    uint64_t cost = cpu_ns() - before;
+    watch.next_scan = now + (cost * COST_SHARE > DENSE_PERIOD ? cost * COST_SHARE : DENSE_PERIOD);
+    return cost;
+}
+
+static uint64_t known(const struct f4p_vitals *facts, enum f4p_vital which)
+{
+    return facts->valid >> which & 1 ? facts->value[which] : 0;
+}
+
+uint64_t f4p_launch_watch_look(struct f4p_launch_trace *trace)
+{
+    uint64_t before = cpu_ns(), now = f4p_launch_trace_now(trace), scan_cost = 0;
+    uint64_t period = now < SECOND ? DENSE_PERIOD : PERIOD;
+    bool sparse = trace->state.samples % SPARSE == 0;
+
+    if (sparse || now < SECOND)
+        follow_move(trace);
+    unsigned groups = F4P_VITALS_PROCESS | F4P_VITALS_CGROUP;
+    f4p_vitals_read(&watch.source, sparse ? F4P_VITALS_ALL : groups, &watch.now);
+    if (now >= watch.next_scan)
+        scan_cost = scan_tree(now);
+    uint64_t rss = f4p_launch_tree_rss(trace);
+    if (rss)
+        f4p_vitals_set(&watch.now, F4P_VITAL_tree_rss, rss);
+    f4p_launch_trace_vitals(trace, F4P_LAUNCH_LAST, &watch.now);
+    f4p_launch_trace_bucket(trace, now, rss, known(&watch.now, F4P_VITAL_cgroup_usage));
+    trace->state.samples++;
+    uint64_t cost = cpu_ns() - before - scan_cost;
+    if (period < cost * COST_SHARE)
+        period = cost * COST_SHARE;
+    trace->state.period_ns = period;
+    f4p_launch_trace_commit(trace);
+    return period;
+}
+
+void f4p_launch_watch_end(struct f4p_launch_trace *trace, struct f4p_launch_findings *findings)
+{
+    *findings = (struct f4p_launch_findings){.first = &watch.first, .last = &watch.end};
+    if (trace->fd < 0)
+        return;
+    f4p_vitals_read(&watch.source, F4P_VITALS_CGROUP | F4P_VITALS_CGROUP_STAT | F4P_VITALS_MACHINE, &watch.end);
+    f4p_launch_trace_vitals(trace, F4P_LAUNCH_END, &watch.end);
+    f4p_launch_trace_bucket(trace, f4p_launch_trace_now(trace), 0, known(&watch.end, F4P_VITAL_cgroup_usage));
+    findings->log_says_oom = f4p_launch_log_end(trace, watch.pid);
+    f4p_launch_tree_end(trace, trace->state.wait_status);
+    for (unsigned i = 0; i < F4P_VITAL_COUNT; i++) /* the cgroup may have been removed already */
+        if (!(watch.end.valid >> i & 1) && watch.now.valid >> i & 1)
+            f4p_vitals_set(&watch.end, (enum f4p_vital)i, watch.now.value[i]);
+}
