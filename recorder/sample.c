@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "filter.h"
-#include "format/weight.h"
+#include "gap.h"
 #include "lock.h"
 #include "python.h"
 #include "real.h"
@@ -34,27 +34,11 @@ static struct {
 
 /* ---- threads and gaps ---- */
 
-static uint64_t next_random(struct f4p_thread_state *t)
-{
-    /* splitmix64 */
-    uint64_t z = t->random += 0x9e3779b97f4a7c15u;
-    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
-    z = (z ^ z >> 27) * 0x94d049bb133111ebu;
-    return z ^ z >> 31;
-}
-
-/* The gap is exponential with mean R: the block in which its end falls is the sample, p(S) = P(gap <= S). */
 static void draw_gap(struct f4p_thread_state *t)
 {
     const struct f4p_session *session = &f4p_session;
     t->shift = (uint8_t)__atomic_load_n(&session->writer.state.shift, __ATOMIC_RELAXED);
-    uint64_t interval = session->config.interval << t->shift;
-    if (interval <= 1) {
-        t->left = 0;
-        return;
-    }
-    double u = (double)((next_random(t) >> 11) + 1) * 0x1p-53; /* (0, 1] */
-    t->left = (uint64_t)(f4p_neg_log(u) * (double)interval) + 1;
+    t->left = f4p_gap_next(&t->random, session->config.interval << t->shift);
 }
 
 static void thread_begin(struct f4p_thread_state *t)
