@@ -170,9 +170,6 @@ static void report(void)
         return;
     if (f4p_launch_report(line, sizeof(line), options.command[0], &trace, &findings, options.verbose))
         fprintf(stderr, "%s\n", line);
-    if (!f4p_launch_trace_attached(&trace))
-        fprintf(stderr, "fil4prod: the recorder did not start in %s: the trace has only what was seen from outside\n",
-                options.command[0]);
 }
 
 /* A shell script that was interrupted with its command ends only if the command died of it visibly. */

@@ -160,6 +160,13 @@ static void say_exit(struct line *line, int code, const struct f4p_launch_findin
     }
 }
 
+static bool worth_a_line(int status, bool oom)
+{
+    if (WIFSIGNALED(status))
+        return WTERMSIG(status) != SIGINT && WTERMSIG(status) != SIGPIPE;
+    return WEXITSTATUS(status) == 128 + SIGKILL || (WEXITSTATUS(status) && oom);
+}
+
 bool f4p_launch_report(char *text, size_t room, const char *name, const struct f4p_launch_trace *trace,
                        const struct f4p_launch_findings *findings, bool always)
 {
@@ -167,10 +174,8 @@ bool f4p_launch_report(char *text, size_t room, const char *name, const struct f
     int status = trace->state.wait_status;
     uint64_t from, to;
     bool oom = rose(findings, F4P_VITAL_cgroup_oom_kill, &from, &to) || findings->log_says_oom;
-    bool killed = WIFSIGNALED(status) && WTERMSIG(status) != SIGINT && WTERMSIG(status) != SIGPIPE;
-    bool failed = WIFEXITED(status) && (WEXITSTATUS(status) == 128 + SIGKILL || (WEXITSTATUS(status) && oom));
 
-    if (!killed && !failed && !always)
+    if (!worth_a_line(status, oom) && f4p_launch_trace_attached(trace) && !always)
         return false;
     say(&line, "fil4prod: ");
     say_name(&line, name);
@@ -179,9 +184,10 @@ bool f4p_launch_report(char *text, size_t room, const char *name, const struct f
         say_signal(&line, status, findings, oom);
     else
         say_exit(&line, WEXITSTATUS(status), findings, oom);
-    if (trace->fd >= 0) {
+    if (f4p_launch_trace_attached(trace))
         say(&line, "; what held the memory: fil4prod-analyze ");
-        say_quoted(&line, trace->used);
-    }
+    else
+        say(&line, "; the recorder did not start in it, what was seen from outside: fil4prod-analyze ");
+    say_quoted(&line, trace->used);
     return true;
 }

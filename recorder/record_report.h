@@ -13,8 +13,8 @@ const char *f4p_launch_signal_name(int signal, char text[24]);
 
 /**
  * Writes into `line` what happened to the command `name`, without newline: that it was killed, by what, and how to go
- * on. false: nothing worth a line (it ended, failed by itself, was interrupted by its user, or lost its reader), unless
- * `always`.
+ * on. false: nothing worth a line (it ended, failed by itself, was interrupted by its user, or lost its reader; and the
+ * recorder was in it), unless `always`.
  */
 bool f4p_launch_report(char *line, size_t room, const char *name, const struct f4p_launch_trace *trace,
                        const struct f4p_launch_findings *findings, bool always);

@@ -15,8 +15,9 @@
 #define SECOND 1000000000ull
 #define DENSE_PERIOD (SECOND / 100) /* in the first second, so that short jobs have a timeline */
 #define PERIOD (SECOND / 10)
-#define COST_SHARE 250u /* a pause is at least this many times the cost of what came before it */
-#define SPARSE 5u       /* every so many looks the facts that change slowly, or cost more */
+#define COST_SHARE 300u  /* a pause is at least this many times the cost of the look before it */
+#define SCAN_SHARE 1000u /* the same for looking for new processes */
+#define SPARSE 5u        /* every so many looks the facts that change slowly, or cost more */
 
 static struct {
     struct f4p_vitals_source source;
@@ -134,7 +135,7 @@ static uint64_t scan_tree(uint64_t now)
 
     f4p_launch_tree_scan(now);
     uint64_t cost = cpu_ns() - before;
-    watch.next_scan = now + (cost * COST_SHARE > DENSE_PERIOD ? cost * COST_SHARE : DENSE_PERIOD);
+    watch.next_scan = now + (cost * SCAN_SHARE > DENSE_PERIOD ? cost * SCAN_SHARE : DENSE_PERIOD);
     return cost;
 }
 
