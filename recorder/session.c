@@ -20,7 +20,8 @@
 
 #define VITALS_PERIOD_NS 250000000u /* without a launcher, and only if samples come */
 #define ADAPT_SAMPLES 256           /* per decision on the interval */
-#define CPU_BUDGET 0.01             /* share of the time that samples may take */
+#define CPU_BUDGET 100              /* samples may take one part in this of the time */
+#define CPU_CREDIT_NS 5000000       /* saved up at most, and had at the start: short jobs get fine samples */
 #define MAX_AUTO_SHIFT 16           /* 16 KiB << 16 = 1 GiB */
 #define COMMAND_BYTES 8192
 
@@ -35,6 +36,7 @@ static struct {
     bool launched;            /* the file is the launcher's: it looks after the vitals */
     uint64_t next_vitals_ns;
     uint64_t adapt_samples, adapt_start_ns, adapt_slow_ns;
+    int64_t credit_ns; /* of the CPU budget */
     struct f4p_vitals_source vitals;
     bool vitals_resolved;
 } here;
@@ -157,7 +159,6 @@ static bool begin_trace(void *base, const struct f4p_header *header)
         return false;
     }
     here.base = base;
-    f4p_session.start_ns = header->start_monotonic_ns;
     f4p_writer_init(&f4p_session.writer, base, header, here.memory, monotonic_ns());
     struct f4p_state *state = &f4p_session.writer.state;
     state->pid = (uint32_t)getpid();
@@ -165,6 +166,7 @@ static bool begin_trace(void *base, const struct f4p_header *header)
     record_facts();
     here.adapt_start_ns = f4p_session_now();
     here.adapt_samples = here.adapt_slow_ns = 0;
+    here.credit_ns = CPU_CREDIT_NS;
     f4p_session.open = true;
     f4p_writer_commit(&f4p_session.writer, f4p_session_now());
     return true;
@@ -184,6 +186,9 @@ bool f4p_session_open(void)
         fail("FIL4PROD_SIZE", NULL, ": out of range");
         return false;
     }
+    header.start_realtime_ns -= header.start_monotonic_ns - session->start_ns;
+    header.start_monotonic_ns = session->start_ns;
+    f4p_layout_seal(&header);
     void *base = map_anonymous(header.file_bytes);
     if (!base) {
         fail("address space for the trace: ", NULL, strerror(errno));
@@ -311,6 +316,7 @@ static void attach(const char *path)
     }
     session->config.interval = header.base_interval;
     session->config.automatic = header.flags & F4P_HEADER_AUTO_INTERVAL;
+    session->start_ns = header.start_monotonic_ns;
     here.launched = header.flags & F4P_HEADER_LAUNCHER;
     session->has_file = begin_trace(base, &header);
 }
@@ -334,6 +340,7 @@ void f4p_session_start(void)
     int saved = errno;
 
     f4p_thread.inside = true;
+    session->start_ns = monotonic_ns();
     f4p_config_read(&session->config);
     session->stopped = !session->config.record;
     if (!session->stopped)
@@ -356,6 +363,7 @@ void f4p_session_reset(void)
     struct f4p_session *session = &f4p_session;
 
     *(uint8_t *)(uintptr_t)session->alive = 1;
+    session->start_ns = monotonic_ns();
     f4p_lock_reset();
     memset(f4p_filter, 0, sizeof(f4p_filter));
     f4p_python_forget();
@@ -403,22 +411,24 @@ void f4p_session_exit(void)
 
 /* ---- after each sample ---- */
 
-/* Coarser when samples cost more than their budget, finer when they cost far less and the table has room. */
+/* Coarser while samples have cost more than their budget, finer while there is plenty left and the table has room. */
 static void adapt(uint64_t now, uint64_t slow_ns)
 {
     struct f4p_writer *w = &f4p_session.writer;
+    uint32_t shift = w->state.shift;
 
     here.adapt_slow_ns += slow_ns;
     if (++here.adapt_samples < ADAPT_SAMPLES)
         return;
-    uint64_t elapsed = now > here.adapt_start_ns ? now - here.adapt_start_ns : 1;
-    double share = (double)here.adapt_slow_ns / (double)elapsed;
-    uint32_t shift = w->state.shift;
-    if (share > CPU_BUDGET && shift < MAX_AUTO_SHIFT)
-        shift += share > 4 * CPU_BUDGET ? 2 : 1;
-    else if (share < CPU_BUDGET / 8 && shift > 0 && w->state.live.samples < w->live_capacity / 4)
-        shift--;
-    f4p_writer_set_shift(w, shift);
+    here.credit_ns += (int64_t)(now - here.adapt_start_ns) / CPU_BUDGET - (int64_t)here.adapt_slow_ns;
+    if (here.credit_ns > CPU_CREDIT_NS)
+        here.credit_ns = CPU_CREDIT_NS;
+    if (here.credit_ns < -CPU_CREDIT_NS) /* a stall must not cost precision for long */
+        here.credit_ns = -CPU_CREDIT_NS;
+    if (here.credit_ns < 0 && shift < MAX_AUTO_SHIFT)
+        f4p_writer_set_shift(w, shift + 1);
+    else if (here.credit_ns == CPU_CREDIT_NS && shift > 0 && w->state.live.samples < w->live_capacity / 4)
+        f4p_writer_set_shift(w, shift - 1);
     here.adapt_start_ns = now;
     here.adapt_samples = 0;
     here.adapt_slow_ns = 0;
