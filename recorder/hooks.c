@@ -1,8 +1,13 @@
 /* The only file that defines malloc and its kin. A hook is a test and a tail call. */
+#include <errno.h>
+#include <malloc.h>
+#include <stdarg.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 
 #include "attributes.h"
 #include "filter.h"
+#include "maps.h"
 #include "real.h"
 #include "sample.h"
 #include "session.h"
@@ -10,38 +15,126 @@
 
 EXPORT void *malloc(size_t size)
 {
-    if (LIKELY(size < f4p_thread.left)) {
-        f4p_thread.left -= size;
-        return f4p_real.malloc(size);
-    }
-    return f4p_sample_malloc(size);
+    if (UNLIKELY(size >= f4p_thread.left))
+        return f4p_sample_call(F4P_CALL_MALLOC, 1, size);
+    f4p_thread.left -= size;
+    return f4p_real.malloc(size);
 }
 
 EXPORT void *calloc(size_t count, size_t size)
 {
     size_t bytes;
-    if (LIKELY(!__builtin_mul_overflow(count, size, &bytes) && bytes < f4p_thread.left)) {
-        f4p_thread.left -= bytes;
-        return f4p_real.calloc(count, size);
-    }
-    return f4p_sample_calloc(count, size);
+    if (UNLIKELY(__builtin_mul_overflow(count, size, &bytes) || bytes >= f4p_thread.left))
+        return f4p_sample_call(F4P_CALL_CALLOC, count, size);
+    f4p_thread.left -= bytes;
+    return f4p_real.calloc(count, size);
 }
 
 EXPORT void *realloc(void *block, size_t size)
 {
-    if (LIKELY(block && size && size < f4p_thread.left && !f4p_filter_maybe(block))) {
-        f4p_thread.left -= size;
-        return f4p_real.realloc(block, size);
+    if (UNLIKELY(!block || !size || size >= f4p_thread.left || f4p_filter_maybe(block)))
+        return f4p_sample_realloc(block, size);
+    f4p_thread.left -= size;
+    return f4p_real.realloc(block, size);
+}
+
+EXPORT void *reallocarray(void *block, size_t count, size_t size)
+{
+    size_t bytes;
+    if (UNLIKELY(__builtin_mul_overflow(count, size, &bytes))) {
+        errno = ENOMEM;
+        return NULL;
     }
-    return f4p_sample_realloc(block, size);
+    return realloc(block, bytes);
 }
 
 EXPORT void free(void *block)
 {
-    if (LIKELY(!f4p_filter_maybe(block)))
-        f4p_real.free(block);
-    else
+    if (UNLIKELY(f4p_filter_maybe(block)))
         f4p_sample_free(block);
+    else
+        f4p_real.free(block);
+}
+
+/* cfree of programs linked before glibc 2.26, free_sized and free_aligned_sized of C23: no header here has them. */
+void cfree(void *block);
+void free_sized(void *block, size_t size);
+void free_aligned_sized(void *block, size_t alignment, size_t size);
+
+EXPORT void cfree(void *block)
+{
+    free(block);
+}
+
+EXPORT void free_sized(void *block, size_t size)
+{
+    (void)size;
+    free(block);
+}
+
+EXPORT void free_aligned_sized(void *block, size_t alignment, size_t size)
+{
+    (void)alignment;
+    (void)size;
+    free(block);
+}
+
+EXPORT void *memalign(size_t alignment, size_t size)
+{
+    return f4p_sample_call(F4P_CALL_MEMALIGN, alignment, size);
+}
+
+EXPORT void *aligned_alloc(size_t alignment, size_t size)
+{
+    return f4p_sample_call(F4P_CALL_ALIGNED_ALLOC, alignment, size);
+}
+
+EXPORT void *valloc(size_t size)
+{
+    return f4p_sample_call(F4P_CALL_VALLOC, 0, size);
+}
+
+EXPORT void *pvalloc(size_t size)
+{
+    return f4p_sample_call(F4P_CALL_PVALLOC, 0, size);
+}
+
+EXPORT int posix_memalign(void **block, size_t alignment, size_t size)
+{
+    int saved = errno;
+    void *found = f4p_sample_call(F4P_CALL_POSIX_MEMALIGN, alignment, size);
+    int error = found ? 0 : errno;
+    errno = saved;
+    if (!error)
+        *block = found;
+    return error;
+}
+
+EXPORT void *mmap(void *at, size_t bytes, int protection, int flags, int fd, off_t offset)
+{
+    return f4p_maps_map(at, bytes, protection, flags, fd, offset, __builtin_return_address(0));
+}
+
+EXPORT void *mmap64(void *at, size_t bytes, int protection, int flags, int fd, off_t offset)
+{
+    return f4p_maps_map(at, bytes, protection, flags, fd, offset, __builtin_return_address(0));
+}
+
+EXPORT int munmap(void *at, size_t bytes)
+{
+    return f4p_maps_unmap(at, bytes);
+}
+
+EXPORT void *mremap(void *at, size_t bytes, size_t new_bytes, int flags, ...)
+{
+    void *new_at = NULL;
+    if (flags & MREMAP_FIXED) {
+        va_list list;
+        va_start(list, flags);
+        new_at = va_arg(list, void *);
+        va_end(list);
+    }
+    return f4p_maps_remap(at, bytes, new_bytes, flags, new_at);
 }
 
 __attribute__((constructor)) static void start(void)

@@ -10,6 +10,7 @@
 #include "python.h"
 #include "real.h"
 #include "sample.h"
+#include "session.h"
 #include "thread.h"
 
 #define SMALL 512 /* the largest request pymalloc serves itself */
@@ -116,6 +117,37 @@ static inline void *object_realloc(struct allocator *a, void *block, size_t size
 HOOKS(mem, DOMAIN_MEM)
 HOOKS(obj, DOMAIN_OBJ)
 
+/* Arenas: memory of objects, which are sampled one by one; never of the line that happened to need a new arena. */
+struct arena_allocator { /* PyObjectArenaAllocator */
+    void *context;
+    void *(*alloc)(void *context, size_t size);
+    void (*free)(void *context, void *arena, size_t size);
+};
+
+static struct arena_allocator inner_arenas;
+
+static void *arena_alloc(void *context, size_t size)
+{
+    struct f4p_thread_state *t = &f4p_thread;
+    bool inside = t->inside;
+    (void)context;
+    t->inside = true;
+    void *arena = inner_arenas.alloc(inner_arenas.context, size);
+    t->inside = inside;
+    if (arena)
+        __atomic_add_fetch(&f4p_session.arena_bytes, size, __ATOMIC_RELAXED);
+    return arena;
+}
+
+static void arena_free(void *context, void *arena, size_t size)
+{
+    (void)context;
+    inner_arenas.free(inner_arenas.context, arena, size);
+    __atomic_sub_fetch(&f4p_session.arena_bytes, size, __ATOMIC_RELAXED);
+}
+
+static struct arena_allocator arena_hooks = {NULL, arena_alloc, arena_free};
+
 static void set_function(void *to, const char *name)
 {
     void *found = f4p_symbol(name);
@@ -127,17 +159,22 @@ void f4p_python_objects_hook(void)
     const char *(*current)(void);
     void (*get)(int, struct allocator *);
     void (*set)(int, struct allocator *);
+    void (*get_arenas)(struct arena_allocator *), (*set_arenas)(struct arena_allocator *);
 
     if (!f4p_python_readable())
         return;
     set_function(&current, "_PyMem_GetCurrentAllocatorName");
     set_function(&get, "PyMem_GetAllocator");
     set_function(&set, "PyMem_SetAllocator");
+    set_function(&get_arenas, "PyObject_GetArenaAllocator");
+    set_function(&set_arenas, "PyObject_SetArenaAllocator");
     const char *name = current ? current() : NULL;
-    if (!get || !set || !name || strcmp(name, "pymalloc") != 0)
+    if (!get || !set || !get_arenas || !set_arenas || !name || strcmp(name, "pymalloc") != 0)
         return;
     get(DOMAIN_MEM, &inner[DOMAIN_MEM]);
     get(DOMAIN_OBJ, &inner[DOMAIN_OBJ]);
     set(DOMAIN_MEM, &mem_hooks);
     set(DOMAIN_OBJ, &obj_hooks);
+    get_arenas(&inner_arenas);
+    set_arenas(&arena_hooks);
 }

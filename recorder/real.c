@@ -141,36 +141,60 @@ void *f4p_symbol(const char *name)
 
 /* ---- the allocator ---- */
 
-static void resolve(void)
+static void resolve_one(void *to, const char *name)
 {
-#define X(type, name, parameters)                         \
-    {                                                     \
-        void *found = f4p_symbol(#name);                  \
-        if (!found)                                       \
-            __builtin_trap(); /* no libc has no malloc */ \
-        memcpy(&f4p_real.name, &found, sizeof(found));    \
+    void *found = f4p_symbol(name);
+    if (!found)
+        __builtin_trap(); /* a libc has them all */
+    memcpy(to, &found, sizeof(found));
+}
+
+static struct {
+    ElfW(Addr) start, end;
+} allocator;
+
+static int find_allocator(struct dl_phdr_info *info, size_t size, void *data)
+{
+    ElfW(Addr) low = UINTPTR_MAX, high = 0, at = *(ElfW(Addr) *)data;
+    (void)size;
+    for (int i = 0; i < info->dlpi_phnum; i++) {
+        const ElfW(Phdr) *p = &info->dlpi_phdr[i];
+        ElfW(Addr) start = info->dlpi_addr + p->p_vaddr;
+        if (p->p_type != PT_LOAD)
+            continue;
+        low = start < low ? start : low;
+        high = start + p->p_memsz > high ? start + p->p_memsz : high;
     }
+    if (at < low || at >= high)
+        return 0;
+    allocator.start = low;
+    allocator.end = high;
+    return 1;
+}
+
+bool f4p_real_allocator_has(const void *address)
+{
+    return (ElfW(Addr))address >= allocator.start && (ElfW(Addr))address < allocator.end;
+}
+
+static COLD void resolve(void)
+{
+#define X(type, name, parameters, arguments) resolve_one(&f4p_real.name, #name);
     F4P_REAL(X)
+    X(void, free, , )
 #undef X
+    ElfW(Addr) at = (ElfW(Addr))f4p_real.malloc;
+    dl_iterate_phdr(find_allocator, &at);
 }
 
-static COLD void *first_malloc(size_t size)
-{
-    resolve();
-    return f4p_real.malloc(size);
-}
-
-static COLD void *first_calloc(size_t count, size_t size)
-{
-    resolve();
-    return f4p_real.calloc(count, size);
-}
-
-static COLD void *first_realloc(void *block, size_t size)
-{
-    resolve();
-    return f4p_real.realloc(block, size);
-}
+#define X(type, name, parameters, arguments) \
+    static COLD type first_##name parameters \
+    {                                        \
+        resolve();                           \
+        return f4p_real.name arguments;      \
+    }
+F4P_REAL(X)
+#undef X
 
 static COLD void first_free(void *block)
 {
@@ -178,4 +202,9 @@ static COLD void first_free(void *block)
     f4p_real.free(block);
 }
 
-struct f4p_real f4p_real = {first_malloc, first_calloc, first_realloc, first_free};
+struct f4p_real f4p_real = {
+#define X(type, name, parameters, arguments) .name = first_##name,
+    F4P_REAL(X)
+#undef X
+        .free = first_free,
+};

@@ -5,18 +5,30 @@
 #ifndef FIL4PROD_REAL_H
 #define FIL4PROD_REAL_H
 
+#include <stdbool.h>
 #include <stddef.h>
+#include <sys/types.h>
 
-/* X(return type, name, parameters): what the next object after us in search order defines. */
-#define F4P_REAL(X)                      \
-    X(void *, malloc, (size_t))          \
-    X(void *, calloc, (size_t, size_t))  \
-    X(void *, realloc, (void *, size_t)) \
-    X(void, free, (void *))
+/* X(return type, name, parameters, arguments): what the next object after us in search order defines. */
+#define F4P_REAL(X)                                                                                 \
+    X(void *, malloc, (size_t size), (size))                                                        \
+    X(void *, calloc, (size_t count, size_t size), (count, size))                                   \
+    X(void *, realloc, (void *block, size_t size), (block, size))                                   \
+    X(void *, memalign, (size_t alignment, size_t size), (alignment, size))                         \
+    X(void *, aligned_alloc, (size_t alignment, size_t size), (alignment, size))                    \
+    X(void *, valloc, (size_t size), (size))                                                        \
+    X(void *, pvalloc, (size_t size), (size))                                                       \
+    X(int, posix_memalign, (void **block, size_t alignment, size_t size), (block, alignment, size)) \
+    X(void *, mmap, (void *at, size_t bytes, int protection, int flags, int fd, off_t offset),      \
+      (at, bytes, protection, flags, fd, offset))                                                   \
+    X(int, munmap, (void *at, size_t bytes), (at, bytes))                                           \
+    X(void *, mremap, (void *at, size_t bytes, size_t new_bytes, int flags, void *new_at),          \
+      (at, bytes, new_bytes, flags, new_at))
 
 struct f4p_real {
-#define X(type, name, parameters) type(*name) parameters;
+#define X(type, name, parameters, arguments) type(*name) parameters;
     F4P_REAL(X)
+    X(void, free, (void *block), )
 #undef X
 };
 
@@ -25,5 +37,8 @@ extern struct f4p_real f4p_real;
 
 /** Address of the first definition of `name` in the loaded objects, ours left out, or NULL. Not for fast paths. */
 void *f4p_symbol(const char *name);
+
+/** true if `address` lies in the object that defines the real malloc: an allocator at work for its own blocks. */
+bool f4p_real_allocator_has(const void *address);
 
 #endif

@@ -12,6 +12,7 @@
 #include "lock.h"
 #include "python.h"
 #include "real.h"
+#include "sample_private.h"
 #include "session.h"
 #include "thread.h"
 
@@ -57,7 +58,7 @@ static void thread_begin(struct f4p_thread_state *t)
 }
 
 /* false: this thread shall not record (any more). Brings thread and process up to date after clone and fork. */
-static bool ready(struct f4p_thread_state *t)
+bool f4p_sample_ready(struct f4p_thread_state *t)
 {
     if (f4p_session_forked())
         f4p_session_reset();
@@ -77,7 +78,7 @@ bool f4p_sample_due(size_t size, uint8_t *shift)
     if (t->inside)
         return false;
     int saved = errno;
-    bool due = ready(t);
+    bool due = f4p_sample_ready(t);
     errno = saved;
     if (!due)
         return false;
@@ -106,7 +107,7 @@ static void drain(void)
 }
 
 /* Takes the lock and opens the trace. false: nothing is held and there is nothing to record to. */
-static bool enter(struct f4p_thread_state *t)
+bool f4p_sample_enter(struct f4p_thread_state *t)
 {
     if (!f4p_lock(t->tid)) {
         f4p_session_stop(F4P_PASSIVE_LOCK);
@@ -121,7 +122,7 @@ static bool enter(struct f4p_thread_state *t)
 }
 
 /* A handler that comes after `changing` is cleared finds a consistent trace and does its free by itself. */
-static void leave(void)
+void f4p_sample_leave(void)
 {
     do {
         pending.changing = true;
@@ -133,14 +134,7 @@ static void leave(void)
 
 /* ---- what a sample is made of ---- */
 
-struct sample {
-    struct f4p_thread_state *thread;
-    void *python; /* thread state */
-    uint64_t start_ns;
-    uint8_t shift;
-};
-
-static void sample_begin(struct sample *s, uint8_t shift)
+void f4p_sample_begin(struct f4p_sample *s, uint8_t shift)
 {
     s->thread = &f4p_thread;
     s->thread->inside = true;
@@ -168,25 +162,26 @@ static uint32_t thread_id(struct f4p_writer *w, struct f4p_thread_state *t)
     return t->thread;
 }
 
-static uint32_t site_of(struct f4p_writer *w, const struct sample *s)
+uint32_t f4p_sample_site(struct f4p_writer *w, const struct f4p_sample *s)
 {
     return f4p_writer_site(w, f4p_python_stack(w, s->python), thread_id(w, s->thread));
 }
 
-static void failed(struct f4p_writer *w, uint32_t site, size_t size, int error)
+void f4p_sample_failed(struct f4p_writer *w, uint32_t site, size_t size, int error)
 {
-    f4p_writer_failure(w, &(struct f4p_failure){size, f4p_session_now(), site, (uint32_t)error});
+    if (error == ENOMEM)
+        f4p_writer_failure(w, &(struct f4p_failure){size, f4p_session_now(), site, (uint32_t)error});
 }
 
-static void sample_end(const struct sample *s)
+void f4p_sample_end(const struct f4p_sample *s)
 {
     uint64_t now = f4p_session_now();
     f4p_session_step(now, now - s->start_ns);
-    leave();
+    f4p_sample_leave();
 }
 
-static uint32_t request_begin(struct f4p_writer *w, const struct sample *s, uint32_t kind, uint64_t size, uint32_t site,
-                              uint32_t live)
+static uint32_t request_begin(struct f4p_writer *w, const struct f4p_sample *s, uint32_t kind, uint64_t size,
+                              uint32_t site, uint32_t live)
 {
     struct f4p_request request = {.tid = s->thread->tid, .kind = kind, .size = size, .t_ns = s->start_ns, .site = site};
     request.live = live;
@@ -198,45 +193,63 @@ static uint32_t request_begin(struct f4p_writer *w, const struct sample *s, uint
     return f4p_writer_request_begin(w, &request);
 }
 
-/* ---- malloc, calloc ---- */
+/* ---- malloc and its kin ---- */
+
+static void *call_real(const struct f4p_call *call)
+{
+    switch (call->function) {
+    case F4P_CALL_MALLOC:
+        return f4p_real.malloc(call->size);
+    case F4P_CALL_CALLOC:
+        return f4p_real.calloc(call->first, call->size);
+    case F4P_CALL_MEMALIGN:
+        return f4p_real.memalign(call->first, call->size);
+    case F4P_CALL_ALIGNED_ALLOC:
+        return f4p_real.aligned_alloc(call->first, call->size);
+    case F4P_CALL_VALLOC:
+        return f4p_real.valloc(call->size);
+    case F4P_CALL_PVALLOC:
+        return f4p_real.pvalloc(call->size);
+    case F4P_CALL_POSIX_MEMALIGN:
+        break;
+    }
+    void *block = NULL;
+    errno = f4p_real.posix_memalign(&block, call->first, call->size);
+    return block;
+}
 
 struct pick {
     uint64_t size;
     uint8_t shift, kind;
 };
 
-static void *real_alloc(size_t count, size_t size, bool zero)
-{
-    return zero ? f4p_real.calloc(count, size) : f4p_real.malloc(size);
-}
-
-static COLD void *sampled_alloc(size_t count, size_t size, bool zero, const struct pick *pick)
+static COLD void *sampled_call(const struct f4p_call *call, const struct pick *pick)
 {
     struct f4p_writer *w = &f4p_session.writer;
-    struct sample s;
+    struct f4p_sample s;
     uint32_t site = F4P_NONE, slot = F4P_NONE;
     bool large = pick->size >= LARGE;
 
-    sample_begin(&s, pick->shift);
-    if (large && enter(s.thread)) {
-        site = site_of(w, &s);
+    f4p_sample_begin(&s, pick->shift);
+    if (large && f4p_sample_enter(s.thread)) {
+        site = f4p_sample_site(w, &s);
         slot = request_begin(w, &s, F4P_REQUEST_ALLOC, pick->size, site, F4P_NONE);
-        leave();
+        f4p_sample_leave();
     }
-    void *block = real_alloc(count, size, zero);
+    void *block = call_real(call);
     int error = errno;
-    if (enter(s.thread)) {
+    if (f4p_sample_enter(s.thread)) {
         f4p_writer_request_end(w, slot);
         if (site == F4P_NONE)
-            site = site_of(w, &s);
+            site = f4p_sample_site(w, &s);
         if (block) {
             f4p_filter_add(block);
             f4p_writer_alloc(w, &(struct f4p_block_facts){(uintptr_t)block, pick->size, site, pick->shift, pick->kind},
                              s.start_ns);
         } else {
-            failed(w, site, pick->size, error);
+            f4p_sample_failed(w, site, pick->size, error);
         }
-        sample_end(&s);
+        f4p_sample_end(&s);
     }
     s.thread->inside = false;
     errno = error;
@@ -253,27 +266,22 @@ static bool take_object(struct f4p_thread_state *t, struct pick *pick)
     return true;
 }
 
-void *f4p_sample_malloc(size_t size)
+void *f4p_sample_call(enum f4p_call_function function, size_t first, size_t size)
 {
+    struct f4p_call call = {function, first, size};
     struct pick pick = {size, 0, F4P_KIND_MALLOC};
-    if (take_object(&f4p_thread, &pick) || f4p_sample_due(size, &pick.shift))
-        return sampled_alloc(1, size, false, &pick);
-    return f4p_real.malloc(size);
-}
-
-void *f4p_sample_calloc(size_t count, size_t size)
-{
-    struct pick pick = {0, 0, F4P_KIND_MALLOC};
-    if (!__builtin_mul_overflow(count, size, &pick.size) && f4p_sample_due(pick.size, &pick.shift))
-        return sampled_alloc(count, size, true, &pick);
-    return f4p_real.calloc(count, size);
+    bool fits = function != F4P_CALL_CALLOC || !__builtin_mul_overflow(first, size, &pick.size);
+    if (fits && (take_object(&f4p_thread, &pick) || f4p_sample_due(pick.size, &pick.shift)))
+        return sampled_call(&call, &pick);
+    return call_real(&call);
 }
 
 void *f4p_sample_object(size_t size, bool zero, bool *sampled)
 {
+    struct f4p_call call = {zero ? F4P_CALL_CALLOC : F4P_CALL_MALLOC, 1, size ? size : 1};
     struct pick pick = {size, 0, F4P_KIND_PYTHON};
     *sampled = f4p_sample_due(size, &pick.shift);
-    return *sampled ? sampled_alloc(1, size ? size : 1, zero, &pick) : NULL;
+    return *sampled ? sampled_call(&call, &pick) : NULL;
 }
 
 /* ---- free ---- */
@@ -309,15 +317,15 @@ void f4p_sample_free(void *block)
     int saved = errno;
 
     /* Before the real free: afterwards another thread may get the address and record it. */
-    if (ready(t)) {
+    if (f4p_sample_ready(t)) {
         if (f4p_lock_is_mine(t->tid)) {
             forget_nested(block);
         } else {
             bool inside = t->inside;
             t->inside = true;
-            if (enter(t)) {
+            if (f4p_sample_enter(t)) {
                 forget(&f4p_session.writer, block);
-                leave();
+                f4p_sample_leave();
             }
             t->inside = inside;
         }
@@ -335,7 +343,7 @@ struct move {
 };
 
 /* The old block stays live while the real call runs: a kill inside it must not lose the block. */
-static void move_begin(struct f4p_writer *w, const struct sample *s, struct move *m, void *block, size_t size,
+static void move_begin(struct f4p_writer *w, const struct f4p_sample *s, struct move *m, void *block, size_t size,
                        bool sampled)
 {
     m->old = f4p_writer_find(w, (uintptr_t)block);
@@ -344,12 +352,12 @@ static void move_begin(struct f4p_writer *w, const struct sample *s, struct move
         f4p_writer_unlink(w, m->old);
     }
     if (sampled)
-        m->site = site_of(w, s);
+        m->site = f4p_sample_site(w, s);
     if (m->old != F4P_NONE || size >= LARGE)
         m->slot = request_begin(w, s, F4P_REQUEST_REALLOC, size, m->site != F4P_NONE ? m->site : 0, m->old);
 }
 
-static void move_end(struct f4p_writer *w, const struct sample *s, const struct move *m, void *block, size_t size)
+static void move_end(struct f4p_writer *w, const struct f4p_sample *s, const struct move *m, void *block, size_t size)
 {
     uint64_t now = f4p_session_now();
     f4p_writer_request_end(w, m->slot);
@@ -374,29 +382,29 @@ static void move_failed(struct f4p_writer *w, const struct move *m, void *block,
         f4p_writer_relink(w, m->old);
     }
     if (m->site != F4P_NONE)
-        failed(w, m->site, size, error);
+        f4p_sample_failed(w, m->site, size, error);
 }
 
 static COLD void *tracked_realloc(void *block, size_t size, bool sampled, uint8_t shift)
 {
     struct f4p_writer *w = &f4p_session.writer;
     struct move m = {F4P_NONE, F4P_NONE, F4P_NONE};
-    struct sample s;
+    struct f4p_sample s;
 
-    sample_begin(&s, shift);
-    bool begun = enter(s.thread);
+    f4p_sample_begin(&s, shift);
+    bool begun = f4p_sample_enter(s.thread);
     if (begun) {
         move_begin(w, &s, &m, block, size, sampled);
-        leave();
+        f4p_sample_leave();
     }
     void *moved = f4p_real.realloc(block, size);
     int error = errno;
-    if (begun && enter(s.thread)) {
+    if (begun && f4p_sample_enter(s.thread)) {
         if (moved)
             move_end(w, &s, &m, moved, size);
         else
             move_failed(w, &m, block, size, error);
-        sample_end(&s);
+        f4p_sample_end(&s);
     }
     s.thread->inside = false;
     errno = error;
@@ -410,12 +418,12 @@ void *f4p_sample_realloc(void *block, size_t size)
     bool sampled = false;
 
     if (!block)
-        return f4p_sample_malloc(size);
+        return f4p_sample_call(F4P_CALL_MALLOC, 1, size);
     if (size == 0) { /* the C library frees */
         int saved = errno;
-        if (f4p_filter_maybe(block) && ready(t) && !f4p_lock_is_mine(t->tid) && enter(t)) {
+        if (f4p_filter_maybe(block) && f4p_sample_ready(t) && !f4p_lock_is_mine(t->tid) && f4p_sample_enter(t)) {
             forget(&f4p_session.writer, block);
-            leave();
+            f4p_sample_leave();
         }
         errno = saved;
         return f4p_real.realloc(block, size);
@@ -427,7 +435,7 @@ void *f4p_sample_realloc(void *block, size_t size)
     if (t->inside || (!sampled && !f4p_filter_maybe(block)))
         return f4p_real.realloc(block, size);
     int saved = errno;
-    bool usable = ready(t);
+    bool usable = f4p_sample_ready(t);
     errno = saved;
     return usable ? tracked_realloc(block, size, sampled, shift) : f4p_real.realloc(block, size);
 }

@@ -9,8 +9,22 @@
 
 #include "attributes.h"
 
-COLD void *f4p_sample_malloc(size_t size);
-COLD void *f4p_sample_calloc(size_t count, size_t size);
+enum f4p_call_function {
+    F4P_CALL_MALLOC,
+    F4P_CALL_CALLOC, /* first: number of elements; for those below: alignment */
+    F4P_CALL_MEMALIGN,
+    F4P_CALL_ALIGNED_ALLOC,
+    F4P_CALL_POSIX_MEMALIGN, /* its error is in errno */
+    F4P_CALL_VALLOC,
+    F4P_CALL_PVALLOC
+};
+
+struct f4p_call {
+    enum f4p_call_function function;
+    size_t first, size;
+};
+
+COLD void *f4p_sample_call(enum f4p_call_function function, size_t first, size_t size);
 COLD void *f4p_sample_realloc(void *block, size_t size);
 COLD void f4p_sample_free(void *block);
 

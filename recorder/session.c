@@ -14,6 +14,7 @@
 #include "format/hash.h"
 #include "format/layout.h"
 #include "lock.h"
+#include "maps.h"
 #include "python.h"
 #include "thread.h"
 #include "vitals.h"
@@ -367,6 +368,7 @@ void f4p_session_reset(void)
     f4p_lock_reset();
     memset(f4p_filter, 0, sizeof(f4p_filter));
     f4p_python_forget();
+    f4p_maps_reset();
     here.inherited_bytes = session->open ? session->writer.state.live.bytes : here.inherited_bytes;
     here.forked_from = session->open ? session->writer.state.pid : (uint32_t)getppid();
     here.launched = false;
@@ -439,6 +441,7 @@ void f4p_session_step(uint64_t now, uint64_t slow_ns)
     struct f4p_session *session = &f4p_session;
 
     session->writer.state.slow_ns += slow_ns;
+    session->writer.state.arena_bytes = __atomic_load_n(&session->arena_bytes, __ATOMIC_RELAXED);
     if (session->config.automatic)
         adapt(now, slow_ns);
     if (!session->has_file) {

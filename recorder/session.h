@@ -22,6 +22,7 @@ struct f4p_session {
     bool open;           /* the writer stands */
     bool has_file;
     uint64_t start_ns;    /* CLOCK_MONOTONIC at t = 0 */
+    uint64_t arena_bytes; /* of Python's object allocator, mapped now; atomic */
     const uint8_t *alive; /* a page that reads 1, and 0 in a forked child */
 };
 
