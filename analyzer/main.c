@@ -1,0 +1,166 @@
+/* fil4prod-analyze: what ended a job, and what held its memory. */
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "json.h"
+#include "options.h"
+#include "output.h"
+#include "report.h"
+#include "text.h"
+
+static void interrupted(int signal)
+{
+    (void)signal;
+    f4p_output_abandon();
+    _exit(F4P_EXIT_INTERRUPTED);
+}
+
+static void pipe_broke(int signal)
+{
+    (void)signal;
+    f4p_output_broken();
+}
+
+static void catch_signals(void)
+{
+    struct sigaction action = {.sa_handler = interrupted};
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+    sigaction(SIGHUP, &action, NULL);
+    action.sa_handler = pipe_broke;
+    sigaction(SIGPIPE, &action, NULL);
+}
+
+static void complain(const char *text)
+{
+    char safe[1024];
+    f4p_text_safe(safe, sizeof safe, text, sizeof safe / 8, false, true);
+    fprintf(stderr, "fil4prod-analyze: %s\n", safe);
+}
+
+static int open_job(const struct f4p_options *options, struct f4p_job *job, size_t *base_from)
+{
+    struct f4p_error error;
+    for (size_t i = 0; i < options->path_count; i++)
+        if (f4p_job_add(job, options->paths[i], &error)) {
+            complain(error.text);
+            return F4P_EXIT_NOT_A_TRACE;
+        }
+    *base_from = job->count;
+    if (options->base && f4p_job_add(job, options->base, &error)) {
+        complain(error.text);
+        return F4P_EXIT_NOT_A_TRACE;
+    }
+    if (options->base && job->count == *base_from) {
+        complain("--base names the trace itself");
+        return F4P_EXIT_USAGE;
+    }
+    if (job->left_out && !options->quiet)
+        fprintf(stderr, "fil4prod-analyze: %zu more traces of this job left out: name fewer at a time\n",
+                job->left_out);
+    return 0;
+}
+
+static int write_face(const struct f4p_report *report, const char *path, bool json)
+{
+    struct f4p_output output;
+    char error[512];
+    if (f4p_output_open(&output, path, report->options->force, error, sizeof error)) {
+        complain(error);
+        return F4P_EXIT_OUTPUT;
+    }
+    int failed = 0;
+    if (json) {
+        failed = f4p_json_report(report, output.stream);
+    } else {
+        struct f4p_text_style style = f4p_text_style_for(output.stream, report->options);
+        f4p_text_report(report, &style, output.stream);
+    }
+    if (f4p_output_close(&output, error, sizeof error)) {
+        complain(error);
+        return F4P_EXIT_OUTPUT;
+    }
+    if (failed)
+        complain("out of memory: the report is not complete");
+    return failed ? F4P_EXIT_OUTPUT : 0;
+}
+
+static void report_gates(const struct f4p_report *report)
+{
+    char actual[F4P_NUMBER_BYTES], sigma[F4P_NUMBER_BYTES], limit[F4P_NUMBER_BYTES], name[512];
+    for (size_t i = 0; i < report->options->gate_count; i++) {
+        const struct f4p_gate *gate = &report->gates[i];
+        const char *per = gate->option->kind == F4P_GATE_GROWTH ? "/h" : "";
+        enum f4p_units units = report->options->units;
+        if (gate->ok)
+            continue;
+        f4p_text_safe(name, sizeof name, gate->name, 100, false, true);
+        if (!gate->known)
+            fprintf(stderr, "fil4prod-analyze: gate failed: %s: the trace does not say\n", name);
+        else
+            fprintf(stderr, "fil4prod-analyze: gate failed: %s: %s%s, less two standard errors of %s%s, is over %s%s\n",
+                    name, f4p_text_bytes(actual, gate->actual, units), per, f4p_text_bytes(sigma, gate->sigma, units),
+                    per, f4p_text_bytes(limit, gate->limit, units), per);
+    }
+}
+
+static int exit_status(const struct f4p_report *report)
+{
+    bool torn = report->options->strict && (!report->whole || report->lost);
+    if (report->damaged || torn) {
+        if (!report->options->quiet)
+            complain(report->damaged ? "the trace is damaged: numbers may be wrong, see the report"
+                                     : "the trace has a torn tail or lost samples (--strict)");
+        return F4P_EXIT_DAMAGED;
+    }
+    for (size_t i = 0; i < report->options->gate_count; i++)
+        if (!report->gates[i].ok)
+            return F4P_EXIT_GATE;
+    return F4P_EXIT_OK;
+}
+
+static int run(const struct f4p_options *options)
+{
+    struct f4p_job job = {0};
+    struct f4p_report report = {0};
+    char error[512];
+    size_t base_from = 0;
+    int status = open_job(options, &job, &base_from);
+    if (status)
+        goto out;
+    status = f4p_report_make(&report, options, &job, base_from, error, sizeof error);
+    if (status) {
+        complain(error);
+        goto out;
+    }
+    for (size_t i = 0; i < options->at_count && !options->quiet; i++)
+        if (!report.at[i].known)
+            fprintf(stderr, "fil4prod-analyze: --at %s: nothing is known of that time\n", options->at[i]);
+    if (options->json)
+        status = write_face(&report, options->json, true);
+    if (options->text && !status)
+        status = write_face(&report, options->text, false);
+    report_gates(&report);
+    if (!status)
+        status = exit_status(&report);
+out:
+    f4p_report_free(&report);
+    f4p_job_close(&job);
+    return status;
+}
+
+int main(int argc, char **argv)
+{
+    struct f4p_options options;
+    catch_signals();
+    int status = f4p_options_parse(&options, argc, argv);
+    if (status || options.done) {
+        if (!status && fflush(stdout) && errno != EPIPE)
+            status = F4P_EXIT_OUTPUT;
+        return status;
+    }
+    return run(&options);
+}
