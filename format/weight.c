@@ -57,6 +57,12 @@ double f4p_sample_probability(uint64_t size, uint64_t interval)
     return x <= 0.5 ? x * one_minus_exp_over_x(x) : 1 - f4p_exp_neg(x);
 }
 
+/* To nearest; what does not fit 64 bits (intervals beyond all use, or made-up traces) stays at their limit. */
+static uint64_t rounded(double value)
+{
+    return value + 0.5 < 0x1p64 ? (uint64_t)(value + 0.5) : UINT64_MAX;
+}
+
 struct f4p_sums f4p_sample_weight(uint64_t size, uint64_t interval)
 {
     if (interval <= 1)
@@ -71,9 +77,9 @@ struct f4p_sums f4p_sample_weight(uint64_t size, uint64_t interval)
     double q = x <= 0.5 ? 1 - p : f4p_exp_neg(x);
     double w = (double)size / p;
     return (struct f4p_sums){
-        .bytes = (uint64_t)(w * F4P_Q8 + 0.5),
-        .variance = (uint64_t)(w * w * q / 256 + 0.5),
-        .blocks = (uint64_t)(F4P_Q8 / p + 0.5),
+        .bytes = rounded(w * F4P_Q8),
+        .variance = rounded(w * w * q / 256),
+        .blocks = rounded(F4P_Q8 / p),
         .samples = 1,
     };
 }

@@ -17,13 +17,90 @@ static uint64_t capacity(const struct f4p_header *header, enum f4p_section_kind 
     return section ? section->bytes / record : 0;
 }
 
+#define FIRST_BUCKETS 64u
+
 static uint32_t buckets_for(uint64_t records)
 {
-    uint32_t n = 64;
+    uint32_t n = FIRST_BUCKETS;
     while (n < records && n < 1u << 30)
         n *= 2;
     return n;
 }
+
+/* ---- index ---- */
+
+static void index_split(struct f4p_writer *w, struct f4p_index *index)
+{
+    uint32_t round = index->mask + 1, wide = index->mask << 1 | 1;
+    uint32_t *from = &index->bucket[index->split], *to = &index->bucket[index->split + round];
+    while (*from) {
+        uint32_t id = *from - 1;
+        if ((index->hash(w, id) & wide) == index->split) {
+            from = &index->next[id];
+            continue;
+        }
+        *from = index->next[id];
+        index->next[id] = *to;
+        *to = id + 1;
+    }
+    if (++index->split == round) {
+        index->mask = wide;
+        index->split = 0;
+    }
+}
+
+void f4p_index_insert(struct f4p_writer *w, struct f4p_index *index, uint32_t id)
+{
+    uint32_t buckets = index->mask + 1 + index->split;
+    if (++index->count > buckets && buckets < index->limit)
+        index_split(w, index);
+    uint32_t *bucket = f4p_index_bucket(index, index->hash(w, id));
+    index->next[id] = *bucket;
+    *bucket = id + 1;
+}
+
+void f4p_index_remove(struct f4p_writer *w, struct f4p_index *index, uint32_t id)
+{
+    uint32_t *link = f4p_index_bucket(index, index->hash(w, id));
+    while (*link && *link != id + 1)
+        link = &index->next[*link - 1];
+    if (*link) {
+        *link = index->next[id];
+        index->count--;
+    }
+}
+
+static uint64_t node_hash(uint32_t parent, uint32_t object, uint32_t offset)
+{
+    return f4p_mix(f4p_mix((uint64_t)parent << 32 | object) + offset);
+}
+
+static uint64_t site_hash(uint32_t stack, uint32_t thread)
+{
+    return f4p_mix((uint64_t)thread << 32 | stack);
+}
+
+static uint64_t live_hash_of(const struct f4p_writer *w, uint32_t id)
+{
+    return f4p_mix(w->live[id].address);
+}
+
+static uint64_t site_hash_of(const struct f4p_writer *w, uint32_t id)
+{
+    return site_hash(w->sites[id].stack, w->sites[id].thread);
+}
+
+static uint64_t node_hash_of(const struct f4p_writer *w, uint32_t id)
+{
+    return node_hash(w->nodes[id].parent, w->nodes[id].object, w->nodes[id].offset);
+}
+
+static uint64_t record_hash_of(const struct f4p_writer *w, uint32_t slot)
+{
+    return w->record_key[slot];
+}
+
+/* ---- index memory ---- */
 
 /* Walks the index memory; with base NULL it only counts. */
 struct carver {
@@ -38,12 +115,14 @@ static void *carve(struct carver *carver, size_t bytes)
     return p;
 }
 
-static void carve_index(struct carver *carver, struct f4p_index *index, uint64_t records)
+static void carve_index(struct carver *carver, struct f4p_index *index, uint64_t records,
+                        uint64_t (*hash)(const struct f4p_writer *, uint32_t))
 {
-    uint32_t buckets = buckets_for(records);
-    index->bucket = carve(carver, buckets * sizeof(uint32_t));
-    index->mask = buckets - 1;
+    index->limit = buckets_for(records);
+    index->bucket = carve(carver, index->limit * sizeof(uint32_t));
     index->next = carve(carver, records * sizeof(uint32_t));
+    index->mask = FIRST_BUCKETS - 1;
+    index->hash = hash;
 }
 
 static void carve_all(struct carver *carver, struct f4p_writer *w, const struct f4p_header *header)
@@ -52,10 +131,10 @@ static void carve_all(struct carver *carver, struct f4p_writer *w, const struct 
     w->site_capacity = (uint32_t)capacity(header, F4P_SECTION_SITES, sizeof(struct f4p_site));
     w->node_capacity = (uint32_t)capacity(header, F4P_SECTION_NODES, sizeof(struct f4p_node));
     w->record_capacity = (uint32_t)(capacity(header, F4P_SECTION_RECORDS, 1) / 64);
-    carve_index(carver, &w->live_index, w->live_capacity);
-    carve_index(carver, &w->site_index, w->site_capacity);
-    carve_index(carver, &w->node_index, w->node_capacity);
-    carve_index(carver, &w->record_index, w->record_capacity);
+    carve_index(carver, &w->live_index, w->live_capacity, live_hash_of);
+    carve_index(carver, &w->site_index, w->site_capacity, site_hash_of);
+    carve_index(carver, &w->node_index, w->node_capacity, node_hash_of);
+    carve_index(carver, &w->record_index, w->record_capacity, record_hash_of);
     w->record_key = carve(carver, w->record_capacity * sizeof(uint64_t));
     w->record_id = carve(carver, w->record_capacity * sizeof(uint32_t));
     w->keyframe.early = carve(carver, (w->site_capacity / 64 + 1) * sizeof(uint64_t));
@@ -173,11 +252,6 @@ void f4p_writer_set_shift(struct f4p_writer *w, uint32_t shift)
 
 /* ---- nodes and sites ---- */
 
-static uint64_t node_hash(uint32_t parent, uint32_t object, uint32_t offset)
-{
-    return f4p_mix(f4p_mix((uint64_t)parent << 32 | object) + offset);
-}
-
 uint32_t f4p_writer_node(struct f4p_writer *w, uint32_t parent, uint32_t object, uint32_t offset)
 {
     uint64_t hash = node_hash(parent, object, offset);
@@ -194,14 +268,14 @@ uint32_t f4p_writer_node(struct f4p_writer *w, uint32_t parent, uint32_t object,
     struct f4p_node node = {parent, object, offset, 0};
     node.check = (uint32_t)f4p_hash(&node, offsetof(struct f4p_node, check), id);
     w->nodes[id] = node;
-    f4p_index_insert(&w->node_index, hash, id);
+    f4p_index_insert(w, &w->node_index, id);
     w->state.nodes++;
     return id;
 }
 
 uint32_t f4p_writer_site(struct f4p_writer *w, uint32_t stack, uint32_t thread)
 {
-    uint64_t hash = f4p_mix((uint64_t)thread << 32 | stack);
+    uint64_t hash = site_hash(stack, thread);
     for (uint32_t i = f4p_index_first(&w->site_index, hash); i; i = w->site_index.next[i - 1])
         if (w->sites[i - 1].stack == stack && w->sites[i - 1].thread == thread)
             return i - 1;
@@ -214,7 +288,7 @@ uint32_t f4p_writer_site(struct f4p_writer *w, uint32_t stack, uint32_t thread)
     struct f4p_site site = {.stack = stack, .thread = thread};
     site.check = f4p_hash(&site, offsetof(struct f4p_site, check), id);
     w->sites[id] = site;
-    f4p_index_insert(&w->site_index, hash, id);
+    f4p_index_insert(w, &w->site_index, id);
     w->state.sites++;
     return id;
 }
@@ -277,7 +351,7 @@ uint32_t f4p_writer_intern(struct f4p_writer *w, uint64_t key, enum f4p_record_t
     uint32_t slot = w->record_count++;
     w->record_key[slot] = key;
     w->record_id[slot] = id;
-    f4p_index_insert(&w->record_index, key, slot);
+    f4p_index_insert(w, &w->record_index, slot);
     return id;
 }
 

@@ -16,11 +16,18 @@
 
 #include "format.h"
 
-/* Chained hash index over dense ids: bucket and next hold id + 1. */
+struct f4p_writer;
+
+/* Linear hashing (Litwin 1980) over dense ids: grows by one bucket per insertion, so that memory is touched as it is
+ * needed and no insertion stalls. bucket and next hold id + 1. */
 struct f4p_index {
     uint32_t *bucket;
-    uint32_t mask;
     uint32_t *next;
+    uint32_t mask;  /* buckets of the current round - 1 */
+    uint32_t split; /* buckets below it are split already, their halves stand behind the round's */
+    uint32_t count; /* ids in it */
+    uint32_t limit; /* buckets there is room for */
+    uint64_t (*hash)(const struct f4p_writer *w, uint32_t id);
 };
 
 struct f4p_ring {

@@ -270,20 +270,20 @@ void f4p_writer_alloc(struct f4p_writer *w, const struct f4p_block_facts *block,
     op_arm(w);
     take_entry(w, index);
     begin_block(w, index, block, 0);
-    f4p_index_insert(&w->live_index, f4p_mix(block->address), index);
+    f4p_index_insert(w, &w->live_index, index);
     op_end(w);
     f4p_thin_step(w, t_ns);
 }
 
 void f4p_writer_unlink(struct f4p_writer *w, uint32_t index)
 {
-    f4p_index_remove(&w->live_index, f4p_mix(w->live[index].address), index);
+    f4p_index_remove(w, &w->live_index, index);
     w->live_index.next[index] = F4P_NONE; /* not in the index: thinning keeps its hands off */
 }
 
 void f4p_writer_relink(struct f4p_writer *w, uint32_t index)
 {
-    f4p_index_insert(&w->live_index, f4p_mix(w->live[index].address), index);
+    f4p_index_insert(w, &w->live_index, index);
 }
 
 void f4p_writer_replace(struct f4p_writer *w, uint32_t index, const struct f4p_block_facts *block, uint64_t t_ns)
@@ -299,7 +299,7 @@ void f4p_writer_replace(struct f4p_writer *w, uint32_t index, const struct f4p_b
     end_block(w, index, F4P_DELTA_FREE);
     w->state.freed++;
     begin_block(w, index, block, F4P_DELTA_SAME_OP);
-    f4p_index_insert(&w->live_index, f4p_mix(block->address), index);
+    f4p_index_insert(w, &w->live_index, index);
     op_end(w);
     f4p_thin_step(w, t_ns);
 }

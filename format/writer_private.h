@@ -4,28 +4,22 @@
 
 #include "writer.h"
 
-/* ---- index: chained hashing over dense ids ---- */
+/* ---- index ---- */
+
+static inline uint32_t *f4p_index_bucket(const struct f4p_index *index, uint64_t hash)
+{
+    uint32_t at = hash & index->mask;
+    return &index->bucket[at < index->split ? hash & (index->mask << 1 | 1) : at];
+}
 
 static inline uint32_t f4p_index_first(const struct f4p_index *index, uint64_t hash)
 {
-    return index->bucket[hash & index->mask];
+    return *f4p_index_bucket(index, hash);
 }
 
-static inline void f4p_index_insert(struct f4p_index *index, uint64_t hash, uint32_t id)
-{
-    uint32_t *bucket = &index->bucket[hash & index->mask];
-    index->next[id] = *bucket;
-    *bucket = id + 1;
-}
-
-static inline void f4p_index_remove(struct f4p_index *index, uint64_t hash, uint32_t id)
-{
-    uint32_t *link = &index->bucket[hash & index->mask];
-    while (*link && *link != id + 1)
-        link = &index->next[*link - 1];
-    if (*link)
-        *link = index->next[id];
-}
+/** Adds `id`, whose contents already stand, so that its hash can be had. */
+void f4p_index_insert(struct f4p_writer *w, struct f4p_index *index, uint32_t id);
+void f4p_index_remove(struct f4p_writer *w, struct f4p_index *index, uint32_t id);
 
 static inline uint64_t f4p_mix(uint64_t x)
 {
