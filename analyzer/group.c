@@ -6,6 +6,7 @@
 #include "model.h"
 
 #define NO_FRAME ((uint64_t)1 << 63)
+#define ADDRESS ((uint64_t)1 << 62)
 
 static uint64_t key_of(const struct f4p_model *model, enum f4p_grouping by, const struct f4p_entry *entry)
 {
@@ -31,7 +32,9 @@ static uint64_t key_of(const struct f4p_model *model, enum f4p_grouping by, cons
         return entry->stack;
     case F4P_BY_LINE:
     default:
-        return frame ? stack->user : NO_FRAME | stack->via;
+        if (frame && !frame->line) /* an address without a line stands for itself */
+            return ADDRESS | stack->user;
+        return frame ? (uint64_t)frame->file << 32 | frame->line : NO_FRAME | stack->via;
     }
 }
 

@@ -354,12 +354,13 @@ static void print_who(const struct f4p_page *page)
     label(page, "WHO");
     for (size_t i = 0; i < count && i < 3; i++) {
         const struct f4p_entry *entry = f4p_model_entry(m, groups[i].entry);
-        const char *name = f4p_model_thread(m, entry);
+        char name[128];
+        f4p_page_thread(page, entry, name, sizeof name);
         double share = r->end.total.bytes ? 100.0 * (double)groups[i].sums.bytes / (double)r->end.total.bytes : 0;
         fputs(i ? ", " : "", page->out);
         if (processes)
             fprintf(page->out, "pid %u ", m->processes[entry->process].pid);
-        f4p_page_cell(page, *name ? name : "[thread not known]", 24, false, false);
+        f4p_page_cell(page, name, 36, false, false);
         fprintf(page->out, " %.0f%%", share);
     }
     if (count > 3)
@@ -377,8 +378,11 @@ static void print_sure(const struct f4p_page *page)
     if (f4p_model_exact(r->model)) {
         fputs("exact: every allocation was recorded", page->out);
     } else {
-        fprintf(page->out, "%s live samples, one per %s", f4p_text_count(a, r->end.total.samples),
-                f4p_page_bytes(page, b, (double)r->interval));
+        uint64_t base = r->trace->header->base_interval;
+        fprintf(page->out, "%s live samples, one per ", f4p_text_count(a, r->end.total.samples));
+        if (base != r->interval)
+            fprintf(page->out, "%s to ", f4p_page_bytes(page, b, (double)base));
+        fputs(f4p_page_bytes(page, b, (double)r->interval), page->out);
         if (heap > 0)
             fprintf(page->out, ", %s%.1f%%", f4p_page_plus_minus(page),
                     100 * f4p_sums_error(&r->end.total, r->interval).half / heap);
@@ -416,13 +420,13 @@ void f4p_text_report(const struct f4p_report *report, const struct f4p_text_styl
     print_sure(&page);
     for (size_t i = 0; i < report->options->at_count; i++)
         if (report->at[i].known) {
-            snprintf(title, sizeof title, "HELD AT %s", f4p_text_clock(clock, report->at[i].heap.t_ns, true));
+            snprintf(title, sizeof title, "AT %s", f4p_text_clock(clock, report->at[i].heap.t_ns, true));
             f4p_page_held(&page, title, &report->at[i].heap, rows);
         }
     if (report->compared)
         f4p_page_diff(&page, report->options->top < 0 ? 10 : rows);
     if (!f4p_report_same(&report->end, &report->peak)) {
-        snprintf(title, sizeof title, "HELD AT PEAK, %s", f4p_text_clock(clock, report->peak.t_ns, true));
+        snprintf(title, sizeof title, "PEAK %s", f4p_text_clock(clock, report->peak.t_ns, true));
         f4p_page_held(&page, title, &report->peak, rows);
     }
     f4p_page_details(&page);

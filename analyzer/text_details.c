@@ -33,10 +33,12 @@ static void print_frame(const struct f4p_page *page, const struct f4p_frame *fra
     fprintf(page->out, "      %c ", user ? '>' : ' ');
     if (user)
         f4p_page_paint(page, F4P_PAINT_BOLD);
-    size_t columns = page->style.columns - 8;
-    f4p_page_cell(page, place, columns * 2 / 3, true, false);
+    size_t columns = page->style.columns - 9, least = columns / 3, wide = strlen(place);
+    if (wide > columns - least)
+        wide = columns - least;
+    f4p_page_cell(page, place, wide, true, false);
     fputs(*place ? " " : "", page->out);
-    f4p_page_cell(page, function, columns / 3, false, false);
+    f4p_page_cell(page, function, columns - wide, false, false);
     if (user)
         f4p_page_paint(page, F4P_PAINT_PLAIN);
     fputc('\n', page->out);
@@ -89,16 +91,15 @@ static void print_stacks(const struct f4p_page *page)
         const struct f4p_group *group = &groups[i];
         const struct f4p_entry *entry = f4p_model_entry(m, group->entry);
         char a[F4P_NUMBER_BYTES], b[F4P_NUMBER_BYTES], blocks[F4P_NUMBER_BYTES];
-        const char *thread = f4p_model_thread(m, entry);
+        char thread[128];
         uint64_t bytes = heap->sums[group->entry].bytes;
         fprintf(page->out, " %3zu  %s in %s blocks", i + 1, f4p_page_bytes(page, a, (double)group->sums.bytes / F4P_Q8),
                 f4p_text_count(blocks, group->sums.blocks / F4P_Q8));
         if (bytes + F4P_Q8 < group->sums.bytes)
             fprintf(page->out, ", %s of it here", f4p_page_bytes(page, b, (double)bytes / F4P_Q8));
-        if (*thread) {
-            fputs(", ", page->out);
-            f4p_page_cell(page, thread, 32, false, false);
-        }
+        f4p_page_thread(page, entry, thread, sizeof thread);
+        fputs(", ", page->out);
+        f4p_page_cell(page, thread, 40, false, false);
         if (m->process_count > 1)
             fprintf(page->out, " of pid %u", m->processes[entry->process].pid);
         fputc('\n', page->out);
@@ -282,7 +283,8 @@ static void print_trace(const struct f4p_page *page)
     print_history(page);
     print_damage(page);
     print_list(page, t->notes, t->note_count);
-    print_list(page, t->logs, t->log_count);
+    if (r->options->verbose)
+        print_list(page, t->logs, t->log_count);
     if (r->options->verbose)
         print_facts(page);
 }

@@ -6,7 +6,7 @@
 #include "format/weight.h"
 #include "text_private.h"
 
-#define VIA_COLUMNS 18u
+#define VIA_COLUMNS 17u
 
 /* Drops the directory that the reader knows anyway: the working directory, the packages', the standard library's. */
 static const char *shorten(const struct f4p_page *page, const struct f4p_frame *frame)
@@ -41,12 +41,51 @@ void f4p_page_place(const struct f4p_page *page, const struct f4p_frame *frame, 
         snprintf(out, bytes, "%.700s", file);
 }
 
+void f4p_page_enclosing(char *function)
+{
+    static const char *const inner[] = {".<locals>.<listcomp>", ".<locals>.<genexpr>", ".<locals>.<dictcomp>",
+                                        ".<locals>.<setcomp>"};
+    size_t bytes = strlen(function);
+    for (size_t i = 0; i < sizeof inner / sizeof inner[0]; i++) {
+        size_t tail = strlen(inner[i]);
+        if (bytes > tail && !strcmp(function + bytes - tail, inner[i])) {
+            function[bytes - tail] = '\0';
+            bytes -= tail;
+            i = (size_t)-1; /* they nest */
+        }
+    }
+}
+
+void f4p_page_thread(const struct f4p_page *page, const struct f4p_entry *entry, char *out, size_t bytes)
+{
+    const struct f4p_model *m = page->r->model;
+    const struct f4p_model_process *process = &m->processes[entry->process];
+    const char *name = f4p_model_thread(m, entry), *function = "";
+    if (!process->python || entry->thread >= process->trace->thread_count ||
+        process->trace->threads[entry->thread].flags || (*name && strncmp(name, "python", 6))) {
+        snprintf(out, bytes, "%.60s", *name ? name : "[thread not known]");
+        return;
+    }
+    /* Before 3.14 a thread's name is not the system's: the outermost function of it that is not Python's own says more.
+     */
+    for (uint32_t at = entry->stack; at != F4P_NONE; at = f4p_model_stack(m, at)->parent) {
+        const struct f4p_frame *frame = f4p_model_frame(m, f4p_model_stack(m, at)->frame);
+        if (frame->language == F4P_LANGUAGE_PYTHON &&
+            (frame->origin == F4P_ORIGIN_USER || frame->origin == F4P_ORIGIN_PACKAGE))
+            function = f4p_model_string(m, frame->function);
+    }
+    snprintf(out, bytes, "thread %u%s%.60s%s", process->trace->threads[entry->thread].tid, *function ? " (" : "",
+             function, *function ? ")" : "");
+}
+
 static void label_frame(const struct f4p_page *page, const struct f4p_frame *frame, char *out, size_t bytes)
 {
     char place[F4P_CELL_BYTES];
-    const char *function = f4p_model_string(page->r->model, frame->function);
+    char function[256];
+    snprintf(function, sizeof function, "%.255s", f4p_model_string(page->r->model, frame->function));
+    f4p_page_enclosing(function);
     f4p_page_place(page, frame, place, sizeof place);
-    snprintf(out, bytes, "%.800s%s%.200s", place, *place && *function ? " " : "", function);
+    snprintf(out, bytes, "%.700s%s%s", place, *place && *function ? " " : "", function);
 }
 
 static void label_none(const struct f4p_page *page, char *out, size_t bytes)
@@ -61,14 +100,15 @@ void f4p_page_label(const struct f4p_page *page, enum f4p_grouping by, const str
     const struct f4p_entry *entry = f4p_model_entry(m, group->entry);
     const struct f4p_frame *frame = f4p_group_frame(m, group);
     const char *name;
+    char thread[128];
     switch (by) {
     case F4P_BY_LIBRARY:
         name = group->key < m->strings.count ? f4p_model_string(m, (uint32_t)group->key) : "[system]";
         snprintf(out, bytes, "%.200s", *name ? name : "[your code]");
         return;
     case F4P_BY_THREAD:
-        name = f4p_model_thread(m, entry);
-        snprintf(out, bytes, "pid %u %.200s", m->processes[entry->process].pid, *name ? name : "[thread not known]");
+        f4p_page_thread(page, entry, thread, sizeof thread);
+        snprintf(out, bytes, "pid %u %s", m->processes[entry->process].pid, thread);
         return;
     case F4P_BY_PROCESS:
         snprintf(out, bytes, "pid %u", m->processes[entry->process].pid);
@@ -107,22 +147,20 @@ static const char *heading_of(const struct f4p_page *page, enum f4p_grouping by)
 }
 
 /* The place is what must survive: a label that is too long loses directories before the function's end. */
-static void print_label(const struct f4p_page *page, const char *text, size_t columns)
+static void print_label(const struct f4p_page *page, const char *text, size_t columns, bool pad)
 {
     char safe[F4P_CELL_BYTES];
     size_t width = f4p_text_safe(safe, sizeof safe, text, 10000, false, page->style.ascii);
     const char *space = strchr(text, ' ');
     size_t place = space ? (size_t)(space - text) : width;
     bool in_the_way = width > columns && place + 12 > columns;
-    f4p_page_cell(page, text, columns, in_the_way, true);
+    f4p_page_cell(page, text, columns, in_the_way, pad);
 }
 
 static void print_via(const struct f4p_page *page, const struct f4p_group *group)
 {
     char bytes[F4P_NUMBER_BYTES];
     const char *via = f4p_model_string(page->r->model, group->via);
-    if (!*via)
-        return;
     fputc(' ', page->out);
     f4p_page_cell(page, via, VIA_COLUMNS - 8, false, false);
     if ((double)group->via_bytes < 0.95 * (double)group->sums.bytes)
@@ -158,8 +196,10 @@ static void print_row(const struct f4p_page *page, struct table *table, const st
     else
         fprintf(page->out, " %5.1f   ", 0.0);
     f4p_page_label(page, table->by, group, label, sizeof label);
-    print_label(page, label, table->label_columns);
-    if (table->by == F4P_BY_LINE || table->by == F4P_BY_FUNCTION || table->by == F4P_BY_FILE)
+    bool via = (table->by == F4P_BY_LINE || table->by == F4P_BY_FUNCTION || table->by == F4P_BY_FILE) &&
+               *f4p_model_string(r->model, group->via);
+    print_label(page, label, table->label_columns, via);
+    if (via)
         print_via(page, group);
     fputc('\n', page->out);
 }
@@ -178,7 +218,7 @@ void f4p_page_held(const struct f4p_page *page, const char *title, const struct 
     if (page->style.columns < fixed + VIA_COLUMNS + 16)
         table.label_columns = 16;
     f4p_page_heading(page, "%s", title);
-    fprintf(page->out, "%*s %6s %5s   %-*s%s\n", (int)(19 - (strlen(title) < 19 ? strlen(title) : 12)),
+    fprintf(page->out, "%*s %6s %5s   %-*s%s\n", (int)(20 - (strlen(title) < 15 ? strlen(title) : 14)),
             r->options->by_blocks ? "blocks" : "bytes", "%", "+/-%", (int)table.label_columns, heading_of(page, by),
             via ? " via" : "");
     shown = count < rows ? count : rows;
@@ -227,7 +267,7 @@ static void print_change(const struct f4p_page *page, const struct f4p_group *gr
     fprintf(page->out, " %9s %-5s  ", f4p_text_bytes_like(number, (double)group->sums.bytes / F4P_Q8, largest, units),
             mark);
     f4p_page_label(page, by, group, label, sizeof label);
-    print_label(page, label, columns);
+    print_label(page, label, columns, false);
     fputc('\n', page->out);
 }
 

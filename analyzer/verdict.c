@@ -163,7 +163,7 @@ static void find_facts(struct facts *f)
         f->low_available = (double)f->available < LOW_AVAILABLE * (double)f->total;
     if (t->failure_count) {
         f->failure = t->failures[t->failure_count - 1];
-        f->failed_late = f->failure.t_ns + LATE_NS >= f->end_ns;
+        f->failed_late = f->failure.t_ns >= f->end_ns || f->end_ns - f->failure.t_ns <= LATE_NS;
     }
 }
 
@@ -190,7 +190,7 @@ static void charged(const struct facts *f, char *out, size_t bytes)
     else if (f->has_limit)
         snprintf(out, bytes, "limit %s", limit);
     else
-        snprintf(out, bytes, "no limit known");
+        snprintf(out, bytes, "%s charged, no limit", used);
 }
 
 static void say_counters(const struct facts *f, struct f4p_verdict *v)
@@ -205,8 +205,10 @@ static void say_counters(const struct facts *f, struct f4p_verdict *v)
         else
             say(v, "cgroup: %s", text);
     }
-    if (f->counted)
-        say(v, "cgroup oom_kill %s by %llu", f->kills ? "rose" : "did not rise: rose", (unsigned long long)f->kills);
+    if (f->kills)
+        say(v, "oom_kill of the cgroup rose by %llu", (unsigned long long)f->kills);
+    else if (f->counted)
+        say(v, "oom_kill of the cgroup did not rise");
     if (f->ancestor_kills)
         say(v, "oom_kill of the limiting ancestor cgroup rose by %llu", (unsigned long long)f->ancestor_kills);
     if (f->system_kills && !f->kills && !f->ancestor_kills)
@@ -240,11 +242,10 @@ static void say_failure(const struct facts *f, struct f4p_verdict *v)
     if (!f->trace->failure_count)
         return;
     uint64_t before = f->end_ns > f->failure.t_ns ? f->end_ns - f->failure.t_ns : 0;
+    const char *why = f->failure.error ? strerrordesc_np((int)f->failure.error) : NULL;
     say(v, "a request for %s failed (%s) %s before the end; %zu failed in all",
-        f4p_text_bytes(size, (double)f->failure.size, f->units),
-        f->failure.error ? strerrordesc_np((int)f->failure.error) ? strerrordesc_np((int)f->failure.error) : "error"
-                         : "no memory",
-        f4p_text_span(ago, before), f->trace->failure_count + (size_t)f->trace->state.lost[F4P_LOSS_failed]);
+        f4p_text_bytes(size, (double)f->failure.size, f->units), why ? why : "no memory", f4p_text_span(ago, before),
+        f->trace->failure_count + (size_t)f->trace->state.lost[F4P_LOSS_failed]);
 }
 
 static void say_end(const struct facts *f, struct f4p_verdict *v)
@@ -381,7 +382,7 @@ static const struct rule {
     {rule_system_fits, F4P_DEATH_OOM_SYSTEM, F4P_LIKELY, "OOM kill: the machine was short of memory"},
     {rule_refused, F4P_DEATH_ALLOCATION_FAILED, F4P_LIKELY, "a request for memory failed"},
     {crashed, F4P_DEATH_CRASHED, F4P_CERTAIN, "crash"},
-    {rule_killed, F4P_DEATH_KILLED, F4P_CERTAIN, "killed from outside, no sign of the OOM killer"},
+    {rule_killed, F4P_DEATH_KILLED, F4P_CERTAIN, "killed by a signal, no sign of the OOM killer"},
     {rule_child_killed, F4P_DEATH_KILLED, F4P_LIKELY, "exit status 137: what it ran was killed by SIGKILL"},
     {rule_exited, F4P_DEATH_EXITED, F4P_CERTAIN, "none: it ended by itself"},
     {rule_any, F4P_DEATH_UNKNOWN, F4P_UNSURE, "not recorded: killed, crashed, or copied while it ran"},
