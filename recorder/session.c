@@ -23,6 +23,7 @@
 #define ADAPT_SAMPLES 256           /* per decision on the interval */
 #define CPU_BUDGET 100              /* samples may take one part in this of the time */
 #define CPU_CREDIT_NS 5000000       /* saved up at most, and had at the start: short jobs get fine samples */
+#define SLOW_CEILING_NS 16000       /* per sample, in the budget */
 #define MAX_AUTO_SHIFT 16           /* 16 KiB << 16 = 1 GiB */
 #define COMMAND_BYTES 8192
 
@@ -419,7 +420,8 @@ static void adapt(uint64_t now, uint64_t slow_ns)
     struct f4p_writer *w = &f4p_session.writer;
     uint32_t shift = w->state.shift;
 
-    here.adapt_slow_ns += slow_ns;
+    /* What takes longer was somebody else's turn on the CPU. */
+    here.adapt_slow_ns += slow_ns < SLOW_CEILING_NS ? slow_ns : SLOW_CEILING_NS;
     if (++here.adapt_samples < ADAPT_SAMPLES)
         return;
     here.credit_ns += (int64_t)(now - here.adapt_start_ns) / CPU_BUDGET - (int64_t)here.adapt_slow_ns;

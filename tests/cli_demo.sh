@@ -4,7 +4,7 @@
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/lib.sh"
 
-LINE=$(grep -n '= _known\[codepoint, field, day\] =' "$ROOT/tests/demo/etl/readings.py")
+LINE=$(grep -n 'words = _known\[key\] =' "$ROOT/tests/demo/etl/readings.py")
 GUILTY=${LINE%%:*}
 export LINE="$GUILTY"
 

@@ -118,13 +118,13 @@ echo "   fil4prod-analyze --text etl.trace"
 echo
 "$build/fil4prod-analyze" --text "$trace" || exit 1
 [ $status -eq 137 ] || { echo "demo: the job was to be killed (status 137), but ended with $status" >&2 && exit 1; }
-line=$(grep -n '= _known\[codepoint, field, day\] =' "$here/etl/readings.py")
+line=$(grep -n 'words = _known\[key\] =' "$here/etl/readings.py")
 cat <<END
 
 == What to look at
    CAUSE           what killed the job, and how sure that is.
    HELD AT DEATH   the first line is the bug, tests/demo/etl/readings.py:${line%%:*}
-                   ${line#*:    }
+                   ${line#*:        }
                    a cache whose key holds the day, so that every day is kept.
    The same for programs: fil4prod-analyze --json ${trace#"$root"/}
 END

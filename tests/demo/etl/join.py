@@ -17,17 +17,18 @@ def join(readings, characters, blocks, scripts, day):
 
 
 def group(joined):
-    """Words per (script, block, field), and how often each first letter occurs."""
-    groups = defaultdict(list)
+    """Words per (script, block) and field, and how often each first letter occurs."""
+    groups = defaultdict(lambda: defaultdict(list))
     letters = Counter()
     for script, block, field, words in joined:
-        groups[script, block, field].extend(words)
+        groups[script, block][field].extend(words)
         letters.update(word[0] for word in words)
     return groups, letters
 
 
 def summarise(groups):
     """The figures of each group that go into the report."""
-    for (script, block, field), words in sorted(groups.items()):
-        word, times = Counter(words).most_common(1)[0]
-        yield {"script": script, "block": block, "field": field, "words": len(words), "top": word, "times": times}
+    for (script, block), fields in sorted(groups.items()):
+        for field, words in sorted(fields.items()):
+            word, times = Counter(words).most_common(1)[0]
+            yield {"script": script, "block": block, "field": field, "words": len(words), "top": word, "times": times}

@@ -7,10 +7,9 @@ _known = {}
 
 def normalise(codepoint, field, day, text):
     """The words of a reading. The day is part of the key: corrections of the sources come in daily."""
-    try:
-        return _known[codepoint, field, day]
-    except KeyError:
-        pass
-    plain = unicodedata.normalize("NFC", text.replace(",", " "))
-    words = _known[codepoint, field, day] = tuple(plain.casefold().split())
+    key = codepoint, field, day
+    words = _known.get(key)
+    if words is None:
+        plain = unicodedata.normalize("NFC", text.replace(",", " "))
+        words = _known[key] = plain.casefold().split()
     return words
