@@ -107,7 +107,8 @@ struct f4p_trace {
 
     bool op_in_flight;
     struct f4p_intent intent;           /* valid if op_in_flight */
-    const struct f4p_request *requests; /* calls that had not returned, valid ones only */
+    const struct f4p_request *requests; /* calls that had not returned, valid ones only; `live` is an index of `live`
+                                           below, or F4P_NONE */
     size_t request_count;
     size_t requests_torn; /* slots that were being filled */
 
@@ -116,7 +117,8 @@ struct f4p_trace {
     const struct f4p_site *sites; /* by site id; a damaged one has stack = thread = F4P_NONE; `now` as computed from
                                      `live`; `peak` resolved: always the sums at the peak */
     size_t site_count;
-    const struct f4p_node *nodes; /* by node id; a damaged one is special UNKNOWN_CODE with parent F4P_NONE */
+    const struct f4p_node *nodes; /* by node id; a damaged one is special UNKNOWN_CODE with parent F4P_NONE; codes and
+                                     modules referred to exist, else it is special UNKNOWN_CODE or UNKNOWN_NATIVE */
     size_t node_count;
 
     const struct f4p_code_view *codes;
@@ -188,7 +190,7 @@ struct f4p_instant {
 };
 
 /**
- * Sums per site at time t: `sums` has site_count elements, overwritten. Where t is not covered, the nearest kept moment
+ * Sums per site at time t: `sums` has site_count elements, overwritten. From the last op on, the end. Where t is not covered, the nearest kept moment
  * at or before it, else after it. 0, or -1 if nothing at all is known (sums are zeroed).
  */
 int f4p_trace_heap_at(const struct f4p_trace *trace, uint64_t t_ns, struct f4p_sums *sums, struct f4p_instant *got);
@@ -206,7 +208,7 @@ struct f4p_event {
     uint8_t kind, shift, new_shift;
 };
 
-/** Calls `visit` for every known event in [from, to], ascending, until it returns false. */
+/** Calls `visit` for every known event in [from, to], ascending, until it returns false; site < site_count. */
 void f4p_trace_events(const struct f4p_trace *trace, uint64_t from_ns, uint64_t to_ns,
                       bool (*visit)(void *context, const struct f4p_event *event), void *context);
 
