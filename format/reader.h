@@ -190,8 +190,9 @@ struct f4p_instant {
 };
 
 /**
- * Sums per site at time t: `sums` has site_count elements, overwritten. From the last op on, the end. Where t is not covered, the nearest kept moment
- * at or before it, else after it. 0, or -1 if nothing at all is known (sums are zeroed).
+ * Sums per site at time t: `sums` has site_count elements, overwritten. From the last op on, the end. Where t is not
+ * covered, the nearest kept moment at or before it, else after it. 0, or -1 if nothing at all is known (sums are
+ * zeroed).
  */
 int f4p_trace_heap_at(const struct f4p_trace *trace, uint64_t t_ns, struct f4p_sums *sums, struct f4p_instant *got);
 
