@@ -62,10 +62,9 @@ oom_kills() {
 
 # job COMMAND...: what a crontab line or a container's entry point would run
 job() {
-    cd "$here" || exit 1
-    export PYTHONDONTWRITEBYTECODE=1
-    exec "$@" "$build/fil4prod-record" -o "$trace" -- "$python" -m etl --data /usr/share/unicode \
-        --out "$out/report.jsonl"
+    cd "$out" || exit 1
+    export PYTHONPATH="$here" PYTHONDONTWRITEBYTECODE=1
+    exec "$@" "$build/fil4prod-record" -o etl.trace -- "$python" -m etl --data /usr/share/unicode --out report.jsonl
 }
 
 # Kills the child of process $1 as soon as it holds as much as the limit.
