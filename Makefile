@@ -71,6 +71,7 @@ help:
 	@echo 'make check             all tests; the last line is the sum'
 	@echo 'make check-asan        the tests with AddressSanitizer and UndefinedBehaviorSanitizer'
 	@echo 'make check-tsan        the Check tests with ThreadSanitizer'
+	@echo 'make bench             what recording costs: a table (BENCH=names BENCH_ROUNDS=n PEERS=1)'
 	@echo 'make lint              formatting, static analysis, manual pages, shell scripts'
 	@echo 'make deps              install what building and testing need (root), or print the command'
 	@echo 'make install           PREFIX=$(PREFIX) DESTDIR='
@@ -176,6 +177,37 @@ deps:
 deps-run:
 	$(Q)CC='$(CC)' tools/deps run
 
+# ---- measuring -------------------------------------------------------------------------------------------------------
+
+# BENCH=names: only those; BENCH_ROUNDS=n; PEERS=1: other profilers too. Results stay in build/bench.
+BENCH_DIR := build/bench
+BENCH_BIN := $(addprefix $(BENCH_DIR)/,pairs churn spawn stall micro generate containers libempty.so)
+
+bench: all $(BENCH_BIN)
+	$(Q)python3 -B tests/bench/run.py --build $(BUILD) --programs $(BENCH_DIR) --rounds $(or $(BENCH_ROUNDS),15) \
+		$(if $(BENCH),--only '$(BENCH)') $(if $(PEERS),--peers)
+
+$(BENCH_DIR)/micro $(BENCH_DIR)/generate: $(BENCH_DIR)/%: \
+		$(call obj,obj,tests/bench/%.c tests/bench/support.c $(WRITER) $(FORMAT))
+	$(call say,LD,$@)
+	@mkdir -p $(@D)
+	$(LINK) -l:liblz4.a
+
+$(BENCH_DIR)/libempty.so: $(BUILD)/obj/tests/bench/empty_interposer.o
+	$(call say,LD,$@)
+	@mkdir -p $(@D)
+	$(LINK) -shared
+
+$(BENCH_DIR)/containers: tests/bench/containers.cpp $(BUILD)/probe
+	$(call say,CXX,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CXX) -std=c++17 $(CFLAGS) -Wall -Wextra -o $@ $<
+
+$(BENCH_DIR)/%: $(BUILD)/obj/tests/bench/%.o
+	$(call say,LD,$@)
+	@mkdir -p $(@D)
+	$(LINK) -pthread
+
 # ---- installing ------------------------------------------------------------------------------------------------------
 
 # The launcher finds the library as ../lib/fil4prod/libfil4prod.so from where it stands itself.
@@ -194,9 +226,13 @@ uninstall:
 clean:
 	rm -rf build
 
+# ---- proofs that a trace survives ---------------------------------------------------------------------------------------
+
+include tests/crash/crash.mk
+
 FORCE:
-.PHONY: all help check check-run check-asan check-tsan sanitized-run lint demo demo-run deps deps-run install uninstall \
-	clean FORCE
+.PHONY: all help check check-run check-asan check-tsan sanitized-run bench lint demo demo-run deps deps-run install \
+	uninstall clean FORCE
 .SECONDARY:
 .DELETE_ON_ERROR:
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
