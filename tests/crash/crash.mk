@@ -1,0 +1,41 @@
+# Proofs that a trace survives; see tests/crash/README.md. Their programs are never sanitized, but for the fuzz target.
+#   make crash        all campaigns at their full size (hours)
+#   make crash-steps STEPS=1000000, crash-kill KILLS=10000, crash-splice FILES=10000, crash-oom OOMS=200, crash-long
+# The short forms and the seeded bugs that must make each fail are in tests/cli_crash.sh.
+CRASH := $(BUILD)/crash
+CRASH_MUTANTS := $(patsubst tests/crash/mutants/%.sed,%,$(wildcard tests/crash/mutants/*.sed))
+CRASH_FORMAT_O := $(patsubst %.c,$(CRASH)/obj/%.o,$(FORMAT) $(READER))
+CRASH_WRITER_O := $(patsubst %.c,$(CRASH)/obj/%.o,$(WRITER))
+CRASH_STEPS_O := $(CRASH)/obj/tests/crash/small.o $(CRASH)/obj/tests/crash/steps.o
+CRASH_PROGRAMS := $(CRASH)/steps $(CRASH_MUTANTS:%=$(CRASH)/steps_%)
+STEPS ?= 1000000
+
+$(CRASH)/obj/%.o: %.c $(BUILD)/probe
+	$(call compile,-Itests/crash)
+
+CRASH_LINK = $(Q)$(CC) -o $@ $(filter %.o,$^) -Wl,-z,now,--as-needed
+CRASH_WRAP := -Wl,--wrap=f4p_hash,--wrap=f4p_sample_weight,--wrap=LZ4_compress_fast_extState
+
+$(CRASH)/steps: $(CRASH_STEPS_O) $(CRASH_WRITER_O) $(CRASH_FORMAT_O)
+	$(call say,LD,$@)
+	$(CRASH_LINK) $(CRASH_WRAP) -l:liblz4.a -lm
+
+$(CRASH)/mutant/%/done: tests/crash/mutants/%.sed tests/crash/mutate $(WRITER) $(BUILD)/probe
+	$(call say,MUTANT,$*)
+	$(Q)tests/crash/mutate $< $(@D)
+	$(Q)cd $(@D) && for file in writer*.c; do \
+		$(CC) $(BASE) -I'$(CURDIR)' -I'$(CURDIR)/format' $(CFLAGS) -w -c $$file || exit 1; done
+	@touch $@
+
+$(CRASH)/steps_%: $(CRASH)/mutant/%/done $(CRASH_STEPS_O) $(CRASH_FORMAT_O)
+	$(call say,LD,$@)
+	$(CRASH_LINK) $(@D)/mutant/$*/*.o $(CRASH_WRAP) -l:liblz4.a -lm
+
+crash-programs: $(CRASH_PROGRAMS)
+
+crash-steps: $(CRASH)/steps
+	$(CRASH)/steps --states $(STEPS)
+
+.PHONY: crash-programs crash-steps
+
+check-run sanitized-run: crash-programs

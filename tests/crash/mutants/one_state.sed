@@ -1,0 +1,2 @@
+# writer.c: the newest state is overwritten by the next
+s/state\[s->commit & 1\] = \*s/state[0] = *s/
