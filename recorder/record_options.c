@@ -78,17 +78,35 @@ static void print_help(void)
            "126 command cannot be run, 127 command not found.\n");
 }
 
+/* A sentence in lines of at most 80 bytes, as mdoc likes them. */
+static void print_wrapped(const char *text)
+{
+    size_t column = 0;
+
+    while (*text) {
+        size_t bytes = strcspn(text, " ");
+        bool breaks = column && column + 1 + bytes + (text[bytes] ? 0 : 1) > 80;
+        printf("%s%.*s", !column ? "" : breaks ? "\n" : " ", (int)bytes, text);
+        column = !column || breaks ? bytes : column + 1 + bytes;
+        text += bytes;
+        text += *text == ' ';
+    }
+    printf(".\n");
+}
+
 /* The two lists of the man page; a test compares them with what stands there. */
 static void print_mdoc(void)
 {
     for (int i = 0; i < OPTION_COUNT; i++) {
         const struct option_text *o = &option_texts[i];
-        printf(".It Fl %c%s%s , Fl -%s%s%s\n%s.\n", o->letter, *o->argument ? " Ar " : "", o->argument, o->name,
-               *o->argument ? " Ar " : "", o->argument, o->help);
+        const char *mark = *o->argument ? " Ar " : "";
+        printf(".It Fl %c%s%s , Fl -%s%s%s\n", o->letter, mark, o->argument, o->name, mark, o->argument);
+        print_wrapped(o->help);
     }
     for (int i = 0; i < VARIABLE_COUNT; i++) {
         const struct variable_text *v = &variable_texts[i];
-        printf(".It Ev FIL4PROD_%s Ns = Ns Ar %s\n%s.\n", v->name, v->value, v->help);
+        printf(".It Ev FIL4PROD_%s Ns = Ns Ar %s\n", v->name, v->value);
+        print_wrapped(v->help);
     }
 }
 

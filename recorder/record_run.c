@@ -170,6 +170,19 @@ static int wait_signal(const struct f4p_launch_run *run, const sigset_t *all, si
     return sigtimedwait(all, info, &timeout);
 }
 
+/* An interrupt that came while the launcher was busy, and that the command may have died of. */
+static void collect_interrupt(struct f4p_launch_run *run)
+{
+    struct timespec now = {0, 0};
+    sigset_t only;
+    siginfo_t info;
+
+    sigemptyset(&only);
+    sigaddset(&only, SIGINT);
+    if (sigtimedwait(&only, &info, &now) == SIGINT && info.si_code == SI_KERNEL)
+        run->interrupted = 1;
+}
+
 static void live(struct f4p_launch_run *run, const sigset_t *all)
 {
     uint64_t due = now_ns();
@@ -182,6 +195,7 @@ static void live(struct f4p_launch_run *run, const sigset_t *all)
         if (wait_signal(run, all, &info, due) > 0)
             pass_on(run, &info);
     }
+    collect_interrupt(run);
 }
 
 int f4p_launch_run(struct f4p_launch_run *run)

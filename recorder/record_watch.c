@@ -20,7 +20,8 @@
 #define SPARSE 5u        /* every so many looks the facts that change slowly, or cost more */
 
 static struct {
-    struct f4p_vitals_source source;
+    struct f4p_vitals_source source, candidate;
+    bool seen_at_root; /* the last look found the command in the root cgroup */
     struct f4p_vitals first, now, end;
     pid_t pid;
     uint64_t next_scan; /* CLOCK_MONOTONIC of the trace */
@@ -31,6 +32,11 @@ static uint64_t cpu_ns(void)
     struct timespec ts;
     clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &ts);
     return (uint64_t)ts.tv_sec * SECOND + (uint64_t)ts.tv_nsec;
+}
+
+static uint64_t known(const struct f4p_vitals *facts, enum f4p_vital which)
+{
+    return facts->valid >> which & 1 ? facts->value[which] : 0;
 }
 
 static const char *file_system_name(int fd, char number[24])
@@ -118,12 +124,29 @@ void f4p_launch_watch_start(struct f4p_launch_trace *trace, pid_t pid)
     f4p_launch_trace_commit(trace);
 }
 
+/* cgroup v1 shows a process that is exiting in the root cgroup: it counts as moved there only if a later look finds it
+ * there, too, and with memory. */
+static bool move_is_real(void)
+{
+    struct f4p_vitals process = {0};
+
+    if (strcmp(watch.candidate.cgroup, "/") != 0)
+        return true;
+    bool again = watch.seen_at_root;
+    watch.seen_at_root = true;
+    f4p_vitals_read(&watch.candidate, F4P_VITALS_PROCESS, &process);
+    return again && known(&process, F4P_VITAL_rss);
+}
+
 /* The counts of another cgroup can only be compared with its own. */
 static void follow_move(struct f4p_launch_trace *trace)
 {
     if (!f4p_vitals_moved(&watch.source))
         return;
-    f4p_vitals_resolve(&watch.source, "", (uint32_t)watch.pid);
+    f4p_vitals_resolve(&watch.candidate, "", (uint32_t)watch.pid);
+    if (!watch.candidate.version || !move_is_real())
+        return;
+    watch.source = watch.candidate;
     record_cgroup(trace);
     read_first(trace);
     memset(&watch.now, 0, sizeof(watch.now));
@@ -137,11 +160,6 @@ static uint64_t scan_tree(uint64_t now)
     uint64_t cost = cpu_ns() - before;
     watch.next_scan = now + (cost * SCAN_SHARE > DENSE_PERIOD ? cost * SCAN_SHARE : DENSE_PERIOD);
     return cost;
-}
-
-static uint64_t known(const struct f4p_vitals *facts, enum f4p_vital which)
-{
-    return facts->valid >> which & 1 ? facts->value[which] : 0;
 }
 
 uint64_t f4p_launch_watch_look(struct f4p_launch_trace *trace)
