@@ -154,7 +154,7 @@ static int check_header(const uint8_t *data, size_t bytes, const char *path, str
 
 /* ---- the copy ---- */
 
-/* Reads [at, end) of the file as far as it goes. Returns the first byte not read. */
+/* Reads [at, end) of the file; what cannot be read stays as it is. Returns how much that was. */
 static uint64_t read_range(struct f4p_trace_private *p, uint64_t at, uint64_t end)
 {
     while (at < end) {
@@ -165,30 +165,27 @@ static uint64_t read_range(struct f4p_trace_private *p, uint64_t at, uint64_t en
             break;
         at += (uint64_t)n;
     }
-    return at;
+    return end - at;
 }
 
-/* Holes stay zero without being read, so that a sparse file costs no memory. Returns what could be read. */
-static uint64_t read_all(struct f4p_trace_private *p)
+/* The same without reading holes: a sparse file costs no memory. */
+static uint64_t read_data(struct f4p_trace_private *p, uint64_t at, uint64_t end)
 {
-    uint64_t at = 0, end = p->file_bytes;
+    uint64_t unread = 0;
     while (at < end) {
         off_t data = lseek(p->fd, (off_t)at, SEEK_DATA);
         if (data < 0 && errno == ENXIO)
-            return end;
+            break;
         off_t hole = data < 0 ? -1 : lseek(p->fd, data, SEEK_HOLE);
-        if (data < 0 || hole <= data)
-            return read_range(p, at, end);
-        uint64_t from = (uint64_t)data > at ? (uint64_t)data : at;
+        if (data < 0 || hole <= data || (uint64_t)data < at)
+            return unread + read_range(p, at, end);
+        if ((uint64_t)data >= end)
+            break;
         uint64_t to = (uint64_t)hole < end ? (uint64_t)hole : end;
-        if (from >= end)
-            return end;
-        uint64_t got = read_range(p, from, to);
-        if (got < to)
-            return got;
+        unread += read_range(p, (uint64_t)data, to);
         at = to;
     }
-    return end;
+    return unread;
 }
 
 static void find_areas(struct f4p_trace_private *p)
@@ -204,68 +201,130 @@ static void find_areas(struct f4p_trace_private *p)
     }
 }
 
-static void reread(struct f4p_trace_private *p, enum f4p_section_kind kind, uint64_t bytes)
-{
-    struct f4p_area *a = &p->area[kind];
-    if (!a->data)
-        return;
-    uint64_t at = (uint64_t)(a->data - p->file);
-    read_range(p, at, at + (bytes < a->bytes ? bytes : a->bytes));
-}
-
-struct moment {
-    uint64_t commit, seq;
-};
-
-static struct moment now(const struct f4p_trace *trace)
-{
-    const struct f4p_state *state = f4p_reader_state(trace);
-    return state ? (struct moment){state->commit, state->seq} : (struct moment){0};
-}
-
-/* A trace in motion: CONTROL is read last, so that its intent covers whatever changed under the other reads. Where
- * more than one op came in between and the live set's hash is wrong, the changing parts are read again. `before` is
- * what CONTROL said before the first read of the others. */
-static void settle(struct f4p_trace *trace, struct moment before)
+/* Reads [from, to) of a section, as far as the file has it. */
+static void read_area(struct f4p_trace *trace, enum f4p_section_kind kind, uint64_t from, uint64_t to)
 {
     struct f4p_trace_private *p = trace->private;
-    struct moment after = now(trace);
-    bool sound = f4p_reader_settle(trace);
-
-    for (int i = 1; p->fd >= 0 && after.commit != before.commit && !sound && i < SNAPSHOT_TRIES; i++) {
-        before = after;
-        reread(p, F4P_SECTION_TIMELINE, UINT64_MAX);
-        reread(p, F4P_SECTION_RECORDS, UINT64_MAX);
-        reread(p, F4P_SECTION_NODES, UINT64_MAX);
-        reread(p, F4P_SECTION_HISTORY, UINT64_MAX);
-        reread(p, F4P_SECTION_SITES, UINT64_MAX);
-        reread(p, F4P_SECTION_LIVE, (trace->state.live_high + 64ull) * sizeof(struct f4p_live));
-        reread(p, F4P_SECTION_OPEN, UINT64_MAX);
-        reread(p, F4P_SECTION_CONTROL, UINT64_MAX);
-        after = now(trace);
-        sound = f4p_reader_settle(trace);
-    }
-    trace->moving = sound ? 0 : after.seq - before.seq;
+    const struct f4p_area *a = &p->area[kind];
+    to = to < a->bytes ? to : a->bytes;
+    if (from >= to)
+        return;
+    uint64_t start = (uint64_t)(a->data - p->file);
+    trace->damage.missing_bytes += read_data(p, start + from, start + to);
 }
 
-/* Fills the private copy and settles it. */
+struct bounds {
+    bool known; /* else all of every section counts */
+    uint64_t commit, seq, live, sites, nodes, records, history, keyframe;
+};
+
+/* What CONTROL, as it was read last, says is in use. */
+static struct bounds bounds_of(const struct f4p_trace *trace)
+{
+    const struct f4p_state *s = f4p_reader_state(trace);
+    if (!s)
+        return (struct bounds){.live = UINT64_MAX,
+                               .sites = UINT64_MAX,
+                               .nodes = UINT64_MAX,
+                               .records = UINT64_MAX,
+                               .history = UINT64_MAX,
+                               .keyframe = UINT64_MAX};
+    return (struct bounds){.known = true,
+                           .commit = s->commit,
+                           .seq = s->seq,
+                           .live = s->live_high * (uint64_t)sizeof(struct f4p_live),
+                           .sites = s->sites * (uint64_t)sizeof(struct f4p_site),
+                           .nodes = s->nodes * (uint64_t)sizeof(struct f4p_node),
+                           .records = s->records,
+                           .history = s->history_pos,
+                           .keyframe = s->keyframe};
+}
+
+/* No ring of KEYFRAMES took more than HISTORY did, and ring i nothing before key frame 4^i. */
+uint64_t f4p_reader_level_bytes(const struct f4p_trace *trace, unsigned level)
+{
+    uint64_t ring = trace->private->area[F4P_SECTION_KEYFRAMES].declared / F4P_LEVELS / F4P_LINE * F4P_LINE;
+    struct bounds b = bounds_of(trace);
+    if (b.keyframe >> 2 * level == 0)
+        return 0;
+    return b.history < ring ? b.history : ring;
+}
+
+static void read_levels(struct f4p_trace *trace)
+{
+    uint64_t ring = trace->private->area[F4P_SECTION_KEYFRAMES].declared / F4P_LEVELS / F4P_LINE * F4P_LINE;
+    for (unsigned i = 0; i < F4P_LEVELS; i++)
+        read_area(trace, F4P_SECTION_KEYFRAMES, i * ring, i * ring + f4p_reader_level_bytes(trace, i));
+}
+
+/* What grows at its end or stands apart. */
+static void read_slow(struct f4p_trace *trace, const struct bounds *b)
+{
+    read_area(trace, F4P_SECTION_LAUNCH, 0, UINT64_MAX);
+    read_area(trace, F4P_SECTION_LAUNCH_RECORDS, 0, UINT64_MAX);
+    read_area(trace, F4P_SECTION_LAUNCH_TIMELINE, 0, UINT64_MAX);
+    read_area(trace, F4P_SECTION_SYMBOLS, 0, UINT64_MAX);
+    read_area(trace, F4P_SECTION_HISTORY, 0, b->history);
+    read_levels(trace);
+    read_area(trace, F4P_SECTION_NODES, 0, b->nodes);
+    read_area(trace, F4P_SECTION_RECORDS, 0, b->records);
+}
+
+/* What every op changes, and CONTROL last, so that its intent covers an op that ran meanwhile. */
+static void read_fast(struct f4p_trace *trace, const struct bounds *b)
+{
+    read_area(trace, F4P_SECTION_LIVE, 0, b->live);
+    read_area(trace, F4P_SECTION_SITES, 0, b->sites);
+    read_area(trace, F4P_SECTION_OPEN, 0, UINT64_MAX);
+    read_area(trace, F4P_SECTION_CONTROL, 0, UINT64_MAX);
+}
+
+/* What came in since `old`: behind the ends, and where HISTORY goes round. */
+static void read_news(struct f4p_trace *trace, const struct bounds *old, const struct bounds *b)
+{
+    uint64_t ring = trace->private->area[F4P_SECTION_HISTORY].declared;
+    read_area(trace, F4P_SECTION_LIVE, old->live, b->live);
+    read_area(trace, F4P_SECTION_SITES, old->sites, b->sites);
+    read_area(trace, F4P_SECTION_NODES, old->nodes, b->nodes);
+    read_area(trace, F4P_SECTION_RECORDS, old->records, b->records);
+    read_area(trace, F4P_SECTION_TIMELINE, 0, UINT64_MAX);
+    if (b->history != old->history && ring) {
+        uint64_t from = old->history % ring, to = b->history % ring;
+        bool round = b->history - old->history >= ring || to < from;
+        read_area(trace, F4P_SECTION_HISTORY, round ? 0 : from, to);
+        if (round)
+            read_area(trace, F4P_SECTION_HISTORY, b->history - old->history >= ring ? 0 : from, UINT64_MAX);
+    }
+    if (b->keyframe != old->keyframe)
+        read_levels(trace);
+}
+
+/* Fills the private copy. A trace in motion: where more than one op came in while the fast parts were read, and the
+ * live set's hash is wrong, they are read again. */
 static void take(struct f4p_trace *trace)
 {
     struct f4p_trace_private *p = trace->private;
-    struct moment before = {0};
     find_areas(p);
-    if (p->fd >= 0) {
-        struct f4p_header header = *(struct f4p_header *)p->file; /* the one that was checked */
-        reread(p, F4P_SECTION_CONTROL, UINT64_MAX);
-        before = now(trace);
-        uint64_t got = read_all(p);
-        *(struct f4p_header *)p->file = header;
-        if (got < p->file_bytes) /* it shrank, or a bad sector: what came before counts */
-            p->file_bytes = got < sizeof header ? sizeof header : got;
-        find_areas(p);
-        reread(p, F4P_SECTION_CONTROL, UINT64_MAX);
+    if (p->fd < 0) {
+        f4p_reader_settle(trace);
+        return;
     }
-    settle(trace, before);
+    read_area(trace, F4P_SECTION_CONTROL, 0, UINT64_MAX);
+    struct bounds before = bounds_of(trace), after;
+    read_slow(trace, &before);
+    for (int i = 0; i < SNAPSHOT_TRIES; i++) {
+        uint64_t missing = trace->damage.missing_bytes;
+        read_fast(trace, &before);
+        after = bounds_of(trace);
+        read_news(trace, &before, &after);
+        bool sound = f4p_reader_settle(trace);
+        trace->moving = sound || !before.known ? 0 : after.seq - before.seq;
+        if (sound || (after.known && before.known && after.commit == before.commit))
+            break;
+        if (i + 1 < SNAPSHOT_TRIES)
+            trace->damage.missing_bytes = missing; /* the same bytes are asked for again */
+        before = after;
+    }
     p->fd = -1;
 }
 
@@ -296,7 +355,7 @@ static int finish(struct f4p_trace *trace)
     trace->header = (const struct f4p_header *)p->file;
     take(trace);
     if (trace->header->file_bytes > p->file_bytes)
-        trace->damage.missing_bytes = trace->header->file_bytes - p->file_bytes;
+        trace->damage.missing_bytes += trace->header->file_bytes - p->file_bytes;
     if (f4p_reader_tables(trace) || f4p_reader_records(trace))
         return -1;
     f4p_reader_resolve(trace);

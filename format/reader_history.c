@@ -155,8 +155,8 @@ static int scan_level(struct f4p_trace *trace, unsigned level, uint64_t bytes, s
     uint64_t at = level * bytes;
     if (at >= levels->bytes)
         return 0;
-    uint64_t there = levels->bytes - at;
-    return scan(trace, levels->data + at, bytes < there ? bytes : there, 1 + level, found);
+    uint64_t there = levels->bytes - at, used = f4p_reader_level_bytes(trace, level);
+    return scan(trace, levels->data + at, used < there ? used : there, 1 + level, found);
 }
 
 /* Parts the blocks of HISTORY by type, and adds the key frames of the levels. */
@@ -167,7 +167,8 @@ static int index_blocks(struct f4p_trace *trace)
     const struct f4p_area *ring = &p->area[F4P_SECTION_HISTORY], *levels = &p->area[F4P_SECTION_KEYFRAMES];
     struct blocks all = {0}, deltas = {0}, keyframes = {0};
     uint64_t level_bytes = levels->declared / F4P_LEVELS / F4P_LINE * F4P_LINE;
-    int result = scan(trace, ring->data, ring->bytes, 0, &all);
+    uint64_t used = p->have_state && trace->state.history_pos < ring->bytes ? trace->state.history_pos : ring->bytes;
+    int result = scan(trace, ring->data, used, 0, &all);
 
     count_missing(trace, &all, ring->declared);
     if (all.count)

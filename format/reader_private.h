@@ -114,6 +114,9 @@ int f4p_replay_ops(const struct f4p_trace *trace, const struct f4p_run *run, uin
 /** The sums kept at `base` into sums[site_count]. -1 no memory, 0 damaged, 1 right. */
 int f4p_replay_base(const struct f4p_trace *trace, const struct f4p_base *base, struct f4p_sums *sums);
 
+/** Bytes of ring `level` of KEYFRAMES that may be in use. */
+uint64_t f4p_reader_level_bytes(const struct f4p_trace *trace, unsigned level);
+
 /** true where all bytes are zero. */
 bool f4p_reader_zero(const void *data, uint64_t bytes);
 
