@@ -145,6 +145,7 @@ int f4p_parse_span(const char *text, uint64_t *ns)
         double ns;
     } units[] = {{"ms", 1e6}, {"us", 1e3}, {"d", 86400e9}, {"h", 3600e9}, {"m", 60e9}, {"s", 1e9}};
     double sum = 0;
+    bool any = false;
     if (!*text)
         return -1;
     while (*text) {
@@ -155,8 +156,9 @@ int f4p_parse_span(const char *text, uint64_t *ns)
         double value = strtod(text, &end);
         while (i < count && strncmp(end, units[i].unit, strlen(units[i].unit)))
             i++;
-        if (i == count && *end)
+        if (i == count && (*end || any)) /* a number without a unit stands alone: seconds */
             return -1;
+        any = true;
         sum += value * (i == count ? 1e9 : units[i].ns);
         text = i == count ? end : end + strlen(units[i].unit);
     }
