@@ -202,7 +202,6 @@ void f4p_writer_move(struct f4p_writer *w, void *base)
     struct f4p_writer old = *w;
 
     bind(w, base);
-    memcpy(w->control, old.control, sizeof(*w->control));
     memcpy(w->timeline, old.timeline, 2 * (size_t)F4P_BUCKETS * sizeof(*w->timeline));
     memcpy(w->open, old.open, old.state.open_bytes);
     memcpy(w->live, old.live, old.state.live_high * sizeof(*w->live));
@@ -212,6 +211,9 @@ void f4p_writer_move(struct f4p_writer *w, void *base)
     copy_ring(w->history.base, &old.history);
     for (unsigned i = 0; i < F4P_LEVELS; i++)
         copy_ring(w->levels[i].base, &old.levels[i]);
+    /* Last: a state without what it speaks of would look like damage. */
+    f4p_release();
+    memcpy(w->control, old.control, sizeof(*w->control));
 }
 
 uint64_t f4p_writer_random(struct f4p_writer *w)

@@ -13,7 +13,7 @@
 #define THIN_STEPS 8    /* entries looked at per op */
 #define THIN_PROBES 256 /* live entries looked at to choose the new interval */
 #define THIN_START(cap) ((cap) / 4 * 3)
-#define MAX_SHIFT 40u
+#define MAX_SHIFT 35u /* readers take no coarser one, and no interval of 2^63 bytes or more */
 
 static uint64_t live_hash(const struct f4p_live *entry)
 {
@@ -358,6 +358,12 @@ static unsigned survivors(const struct f4p_writer *w, const uint32_t *probes, un
     return count ? (unsigned)(100 * kept / count) : 0;
 }
 
+static uint32_t coarsest(const struct f4p_writer *w)
+{
+    uint32_t room = (uint32_t)__builtin_clzll(w->base_interval) - 1;
+    return room < MAX_SHIFT ? room : MAX_SHIFT;
+}
+
 static void thin_start(struct f4p_writer *w)
 {
     uint32_t probes[THIN_PROBES];
@@ -368,9 +374,9 @@ static void thin_start(struct f4p_writer *w)
             probes[count++] = index;
     }
     uint32_t floor = (w->state.shift > w->state.thin_floor ? w->state.shift : w->state.thin_floor) + 1;
-    while (floor < MAX_SHIFT && survivors(w, probes, count, (uint8_t)floor) > 60)
+    while (floor < coarsest(w) && survivors(w, probes, count, (uint8_t)floor) > 60)
         floor++;
-    w->state.thin_floor = floor > MAX_SHIFT ? MAX_SHIFT : floor;
+    w->state.thin_floor = floor > coarsest(w) ? coarsest(w) : floor;
     f4p_writer_set_shift(w, w->state.shift);
     w->thinning = true;
     w->thin_cursor = 0;
@@ -390,7 +396,7 @@ static void thin_entry(struct f4p_writer *w, uint32_t index, uint8_t floor, uint
 void f4p_thin_step(struct f4p_writer *w, uint64_t t_ns)
 {
     if (!w->thinning) {
-        if (w->state.live.samples < THIN_START(w->live_capacity) || w->state.thin_floor >= MAX_SHIFT)
+        if (w->state.live.samples < THIN_START(w->live_capacity) || w->state.thin_floor >= coarsest(w))
             return;
         thin_start(w);
     }
