@@ -15,6 +15,9 @@ mkdir -p "$out" && out=$(cd "$out" && pwd) || exit 1
 limit=$((${DEMO_LIMIT_MIB:-512} << 20))
 python=${PYTHON:-/usr/bin/python3}
 trace=$out/etl.trace
+shown=$out
+[ "$out" != "$root/build/demo" ] || shown=../../build/demo
+command="(tests/demo) fil4prod-record -o $shown/etl.trace -- $python -m etl --out $shown/report.jsonl"
 cgroup=
 
 # The nearest place at or above our own cgroup where one with a memory controller can be made, v1 or v2.
@@ -62,9 +65,9 @@ oom_kills() {
 
 # job COMMAND...: what a crontab line or a container's entry point would run
 job() {
-    cd "$out" || exit 1
-    export PYTHONPATH="$here" PYTHONDONTWRITEBYTECODE=1
-    exec "$@" "$build/fil4prod-record" -o etl.trace -- "$python" -m etl --data /usr/share/unicode --out report.jsonl
+    cd "$here" || exit 1
+    export PYTHONDONTWRITEBYTECODE=1
+    exec "$@" "$build/fil4prod-record" -o "$shown/etl.trace" -- "$python" -m etl --out "$shown/report.jsonl"
 }
 
 # Kills the child of process $1 as soon as it holds as much as the limit.
@@ -90,7 +93,7 @@ rm -f "$trace" "$trace".* "$out/report.jsonl"
 
 if [ "${DEMO_CGROUP:-yes}" != no ] && make_cgroup; then
     echo "== A nightly Python job starts in a memory cgroup with a limit of $((limit >> 20)) MiB"
-    echo "   fil4prod-record -o etl.trace -- $python -m etl --data /usr/share/unicode --out report.jsonl"
+    echo "   $command"
     before=$(oom_kills)
     # As in a container, the launcher is inside the cgroup, too.
     # shellcheck disable=SC2016 # for the inner shell
@@ -102,7 +105,7 @@ else
     cgroup=
     echo "== No memory cgroup can be made here (that takes root, and cgroups that are writable)."
     echo "   Instead the job gets a plain SIGKILL when it holds $((limit >> 20)) MiB."
-    echo "   fil4prod-record -o etl.trace -- $python -m etl --data /usr/share/unicode --out report.jsonl"
+    echo "   $command"
     (job env) &
     launcher=$!
     kill_at_limit $launcher
@@ -113,7 +116,7 @@ fi
 
 echo
 echo "== The job is gone: exit status $status$kills. What is left is one file: ${trace#"$root"/}"
-echo "   fil4prod-analyze --text etl.trace"
+echo "   fil4prod-analyze --text ${trace#"$root"/}"
 echo
 "$build/fil4prod-analyze" --text "$trace" || exit 1
 [ $status -eq 137 ] || { echo "demo: the job was to be killed (status 137), but ended with $status" >&2 && exit 1; }
