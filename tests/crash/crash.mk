@@ -7,8 +7,10 @@ CRASH_MUTANTS := $(patsubst tests/crash/mutants/%.sed,%,$(wildcard tests/crash/m
 CRASH_FORMAT_O := $(patsubst %.c,$(CRASH)/obj/%.o,$(FORMAT) $(READER))
 CRASH_WRITER_O := $(patsubst %.c,$(CRASH)/obj/%.o,$(WRITER))
 CRASH_STEPS_O := $(CRASH)/obj/tests/crash/small.o $(CRASH)/obj/tests/crash/steps.o
-CRASH_PROGRAMS := $(CRASH)/steps $(CRASH_MUTANTS:%=$(CRASH)/steps_%)
+CRASH_PROGRAMS := $(CRASH)/steps $(CRASH_MUTANTS:%=$(CRASH)/steps_%) $(CRASH)/kill $(CRASH)/victim \
+	$(CRASH)/libunarmed.so
 STEPS ?= 1000000
+KILLS ?= 10000
 
 $(CRASH)/obj/%.o: %.c $(BUILD)/probe
 	$(call compile,-Itests/crash)
@@ -31,11 +33,29 @@ $(CRASH)/steps_%: $(CRASH)/mutant/%/done $(CRASH_STEPS_O) $(CRASH_FORMAT_O)
 	$(call say,LD,$@)
 	$(CRASH_LINK) $(@D)/mutant/$*/*.o $(CRASH_WRAP) -l:liblz4.a -lm
 
+$(CRASH)/kill: $(CRASH)/obj/tests/crash/kill.o $(CRASH_FORMAT_O)
+	$(call say,LD,$@)
+	$(CRASH_LINK) -l:liblz4.a -lm
+
+$(CRASH)/victim: $(CRASH)/obj/tests/crash/victim.o
+	$(call say,LD,$@)
+	$(CRASH_LINK) -pthread
+
+# The library with a seeded bug.
+$(CRASH)/libunarmed.so: $(CRASH)/mutant/unarmed/done $(filter-out $(call obj,$(PLAIN),$(WRITER)),$(LIBRARY_O)) \
+		recorder/exports.map
+	$(call say,LD,$@)
+	$(LINK) $(CRASH)/mutant/unarmed/*.o -shared -Wl,--version-script=recorder/exports.map \
+		-Wl,--exclude-libs,ALL -Wl,-z,defs -l:liblz4.a
+
 crash-programs: $(CRASH_PROGRAMS)
 
 crash-steps: $(CRASH)/steps
 	$(CRASH)/steps --states $(STEPS)
 
-.PHONY: crash-programs crash-steps
+crash-kill: all $(CRASH)/kill $(CRASH)/victim
+	dir=$$(mktemp -d) && $(CRASH)/kill $(BUILD)/libfil4prod.so $(CRASH)/victim "$$dir" --kills $(KILLS) && rmdir "$$dir"
+
+.PHONY: crash-programs crash-steps crash-kill
 
 check-run sanitized-run: crash-programs
