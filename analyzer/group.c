@@ -14,7 +14,7 @@ static uint64_t key_of(const struct f4p_model *model, enum f4p_grouping by, cons
     const struct f4p_frame *frame = stack->user == F4P_NONE ? NULL : f4p_model_frame(model, stack->user);
     switch (by) {
     case F4P_BY_FUNCTION:
-        return frame ? (uint64_t)frame->function << 32 | frame->file : NO_FRAME | stack->via;
+        return frame ? (uint64_t)frame->scope << 32 | frame->file : NO_FRAME | stack->via;
     case F4P_BY_FILE:
         return frame ? frame->file : NO_FRAME | stack->via;
     case F4P_BY_LIBRARY:

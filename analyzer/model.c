@@ -8,6 +8,7 @@
 #include "model_private.h"
 
 #define MAX_INLINE 64u
+#define CODE_NAMES 5u
 
 /* How good a frame is as "your line"; the innermost of the best level counts. */
 enum level { LEVEL_NONE, LEVEL_ANY, LEVEL_PACKAGE, LEVEL_USER };
@@ -33,7 +34,7 @@ struct builder {
     uint32_t *lines;          /* by node; Python nodes only */
     uint32_t *module_library; /* by module: string id */
     uint8_t *module_origin;
-    uint32_t *code_names; /* by code: function, file, library, origin */
+    uint32_t *code_names; /* CODE_NAMES by code: function, file, library, origin, scope */
     struct f4p_keys symbol_keys;
     uint32_t *symbol_head, *symbol_next; /* by key; by symbol; index + 1 */
     bool failed;
@@ -109,7 +110,8 @@ static uint32_t put_frame(struct builder *b, const struct f4p_frame *frame)
 static uint32_t put_special(struct builder *b, const char *text, enum f4p_language language)
 {
     struct f4p_frame frame = {
-        .function = put_string(b, text), .language = (uint32_t)language, .origin = F4P_ORIGIN_SPECIAL};
+        .function = put_string(b, text), .language = (uint16_t)language, .origin = F4P_ORIGIN_SPECIAL};
+    frame.scope = frame.function;
     return put_frame(b, &frame);
 }
 
@@ -130,13 +132,14 @@ static uint32_t python_frame(struct builder *b, uint32_t code, uint32_t line)
 {
     if (code >= b->process->trace->code_count)
         return special_frame(b, F4P_SPECIAL_UNKNOWN_CODE);
-    const uint32_t *names = &b->code_names[code * 4ul];
+    const uint32_t *names = &b->code_names[(size_t)code * CODE_NAMES];
     struct f4p_frame frame = {.function = names[0],
                               .file = names[1],
                               .library = names[2],
                               .line = line,
                               .language = F4P_LANGUAGE_PYTHON,
-                              .origin = names[3]};
+                              .origin = (uint16_t)names[3],
+                              .scope = names[4]};
     return put_frame(b, &frame);
 }
 
@@ -166,7 +169,7 @@ static size_t native_frames(struct builder *b, const struct f4p_node *node, uint
         frame.offset = 0;
         for (uint32_t at = b->symbol_head[id]; at && count < MAX_INLINE; at = b->symbol_next[at - 1]) {
             const struct f4p_symbol_view *symbol = &trace->symbols[at - 1];
-            frame.function = put_string(b, symbol->function);
+            frame.function = frame.scope = put_string(b, symbol->function);
             frame.file = put_string(b, *symbol->file ? symbol->file : trace->modules[module].path);
             frame.line = symbol->line;
             frames[count++] = put_frame(b, &frame);
@@ -215,18 +218,41 @@ static int index_symbols(struct builder *b)
     return 0;
 }
 
+/* Comprehensions and generator expressions are functions of their own (comprehensions before 3.12), but not to whom
+ * they belong to. They nest. */
+static uint32_t put_scope(struct builder *b, const char *function)
+{
+    static const char *const inner[] = {".<locals>.<listcomp>", ".<locals>.<genexpr>", ".<locals>.<dictcomp>",
+                                        ".<locals>.<setcomp>"};
+    size_t bytes = strlen(function), before;
+    do {
+        before = bytes;
+        for (size_t i = 0; i < sizeof inner / sizeof inner[0]; i++) {
+            size_t tail = strlen(inner[i]);
+            if (bytes > tail && !memcmp(function + bytes - tail, inner[i], tail))
+                bytes -= tail;
+        }
+    } while (bytes < before);
+    char *scope = strndup(function, bytes);
+    uint32_t id = scope ? put_string(b, scope) : F4P_NONE;
+    b->failed |= id == F4P_NONE;
+    free(scope);
+    return id;
+}
+
 static int name_codes(struct builder *b)
 {
     const struct f4p_trace *trace = b->process->trace;
     char library[F4P_LIBRARY_BYTES];
-    b->code_names = malloc((trace->code_count + 1) * 4 * sizeof(uint32_t));
+    b->code_names = malloc((trace->code_count + 1) * CODE_NAMES * sizeof(uint32_t));
     if (!b->code_names)
         return -1;
     for (size_t i = 0; i < trace->code_count; i++) {
         const struct f4p_code_view *code = &trace->codes[i];
-        uint32_t *names = &b->code_names[i * 4];
+        uint32_t *names = &b->code_names[i * CODE_NAMES];
         names[0] = put_string(b, *code->qualname ? code->qualname : code->name);
         names[1] = put_string(b, code->file);
+        names[4] = put_scope(b, f4p_model_string(b->model, names[0]));
         names[3] = f4p_origin_python(code->file, b->prefixes, library);
         names[2] = put_string(b, library);
     }

@@ -28,8 +28,9 @@ struct f4p_frame {
     uint32_t function, file, library; /* ids of model->strings */
     uint32_t line;                    /* 0: unknown */
     uint64_t offset;                  /* native without a symbol: address in the ELF file `file`, + 1; else 0 */
-    uint32_t language;                /* enum f4p_language */
-    uint32_t origin;                  /* enum f4p_origin */
+    uint32_t scope;    /* string id: `function`, for a comprehension or generator expression the function around it */
+    uint16_t language; /* enum f4p_language */
+    uint16_t origin;   /* enum f4p_origin */
 };
 
 struct f4p_stack {

@@ -36,9 +36,6 @@ void f4p_page_place(const struct f4p_page *page, const struct f4p_frame *frame, 
 void f4p_page_label(const struct f4p_page *page, enum f4p_grouping by, const struct f4p_group *group, char *out,
                     size_t bytes);
 
-/** Cuts the names of comprehensions and generator expressions: their line is the function's around them. */
-void f4p_page_enclosing(char *function);
-
 /** A thread's name, or its id and function where Python threads have none. */
 void f4p_page_thread(const struct f4p_page *page, const struct f4p_entry *entry, char *out, size_t bytes);
 

@@ -41,21 +41,6 @@ void f4p_page_place(const struct f4p_page *page, const struct f4p_frame *frame, 
         snprintf(out, bytes, "%.700s", file);
 }
 
-void f4p_page_enclosing(char *function)
-{
-    static const char *const inner[] = {".<locals>.<listcomp>", ".<locals>.<genexpr>", ".<locals>.<dictcomp>",
-                                        ".<locals>.<setcomp>"};
-    size_t bytes = strlen(function);
-    for (size_t i = 0; i < sizeof inner / sizeof inner[0]; i++) {
-        size_t tail = strlen(inner[i]);
-        if (bytes > tail && !strcmp(function + bytes - tail, inner[i])) {
-            function[bytes - tail] = '\0';
-            bytes -= tail;
-            i = (size_t)-1; /* they nest */
-        }
-    }
-}
-
 void f4p_page_thread(const struct f4p_page *page, const struct f4p_entry *entry, char *out, size_t bytes)
 {
     const struct f4p_model *m = page->r->model;
@@ -81,11 +66,9 @@ void f4p_page_thread(const struct f4p_page *page, const struct f4p_entry *entry,
 static void label_frame(const struct f4p_page *page, const struct f4p_frame *frame, char *out, size_t bytes)
 {
     char place[F4P_CELL_BYTES];
-    char function[256];
-    snprintf(function, sizeof function, "%.255s", f4p_model_string(page->r->model, frame->function));
-    f4p_page_enclosing(function);
+    const char *function = f4p_model_string(page->r->model, frame->scope);
     f4p_page_place(page, frame, place, sizeof place);
-    snprintf(out, bytes, "%.700s%s%s", place, *place && *function ? " " : "", function);
+    snprintf(out, bytes, "%.700s%s%.255s", place, *place && *function ? " " : "", function);
 }
 
 static void label_none(const struct f4p_page *page, char *out, size_t bytes)
@@ -118,7 +101,7 @@ void f4p_page_label(const struct f4p_page *page, enum f4p_grouping by, const str
         return;
     case F4P_BY_FUNCTION:
         if (frame)
-            snprintf(out, bytes, "%.200s %.700s", f4p_model_string(m, frame->function), shorten(page, frame));
+            snprintf(out, bytes, "%.200s %.700s", f4p_model_string(m, frame->scope), shorten(page, frame));
         else
             label_none(page, out, bytes);
         return;
@@ -181,20 +164,22 @@ static void print_row(const struct f4p_page *page, struct table *table, const st
     char label[F4P_CELL_BYTES], number[F4P_NUMBER_BYTES];
     double bytes = (double)group->sums.bytes / F4P_Q8;
     struct f4p_error_bars bars = f4p_sums_error(&group->sums, r->interval);
-    bool tie = above && bars.high > f4p_sums_error(&above->sums, r->interval).low && bars.half > 0;
+    bool tie =
+        above && !r->options->by_blocks && bars.high > f4p_sums_error(&above->sums, r->interval).low && bars.half > 0;
     table->ties |= tie;
-    fprintf(page->out, " %c%3zu  ", tie ? '~' : ' ', rank);
+    fprintf(page->out, " %c%2zu ", tie ? '~' : ' ', rank);
     f4p_page_paint(page, rank == 1 ? F4P_PAINT_BOLD : F4P_PAINT_PLAIN);
     if (r->options->by_blocks)
-        fprintf(page->out, "%14s", f4p_text_count(number, group->sums.blocks / F4P_Q8));
+        fprintf(page->out, "%16s", f4p_text_count(number, group->sums.blocks / F4P_Q8));
     else
-        fprintf(page->out, "%14s", f4p_text_bytes_like(number, bytes, table->largest, r->options->units));
-    fprintf(page->out, " %6.1f", table->whole > 0 ? 100 * bytes / table->whole : 0);
+        fprintf(page->out, "%16s", f4p_text_bytes_like(number, bytes, table->largest, r->options->units));
+    double measure = r->options->by_blocks ? (double)group->sums.blocks / F4P_Q8 : bytes;
+    fprintf(page->out, " %6.1f", table->whole > 0 ? 100 * measure / table->whole : 0);
     f4p_page_paint(page, F4P_PAINT_PLAIN);
-    if (bars.half > 0)
-        fprintf(page->out, " %5.1f   ", bytes > 0 ? 100 * bars.half / bytes : 0);
+    if (r->options->by_blocks) /* the error of counts is not recorded */
+        fprintf(page->out, " %5s  ", "");
     else
-        fprintf(page->out, " %5.1f   ", 0.0);
+        fprintf(page->out, " %5.1f  ", bytes > 0 ? 100 * bars.half / bytes : 0);
     f4p_page_label(page, table->by, group, label, sizeof label);
     bool via = (table->by == F4P_BY_LINE || table->by == F4P_BY_FUNCTION || table->by == F4P_BY_FILE) &&
                *f4p_model_string(r->model, group->via);
@@ -211,16 +196,19 @@ void f4p_page_held(const struct f4p_page *page, const char *title, const struct 
     enum f4p_grouping by = r->options->group_by;
     struct f4p_group *groups = f4p_model_group(r->model, by, heap, NULL, r->options->by_blocks, &count);
     struct f4p_sums rest = {0};
-    bool via = by == F4P_BY_LINE || by == F4P_BY_FUNCTION || by == F4P_BY_FILE;
-    struct table table = {.whole = (double)heap->total.bytes / F4P_Q8, .by = by};
-    const size_t fixed = 6 + 14 + 7 + 9;
+    bool via = false;
+    for (size_t i = 0; i < count && i < rows; i++)
+        via |= groups[i].via != 0 && (by == F4P_BY_LINE || by == F4P_BY_FUNCTION || by == F4P_BY_FILE);
+    struct table table = {.by = by,
+                          .whole = (double)(r->options->by_blocks ? heap->total.blocks : heap->total.bytes) / F4P_Q8};
+    const size_t fixed = 5 + 16 + 7 + 8;
     table.label_columns = page->style.columns - fixed - (via ? VIA_COLUMNS : 0) - 1;
     if (page->style.columns < fixed + VIA_COLUMNS + 16)
         table.label_columns = 16;
     f4p_page_heading(page, "%s", title);
-    fprintf(page->out, "%*s %6s %5s   %-*s%s\n", (int)(20 - (strlen(title) < 15 ? strlen(title) : 14)),
-            r->options->by_blocks ? "blocks" : "bytes", "%", "+/-%", (int)table.label_columns, heading_of(page, by),
-            via ? " via" : "");
+    fprintf(page->out, "%*s %6s %5s  %-*s%s\n", (int)(20 - (strlen(title) < 13 ? strlen(title) : 13)),
+            r->options->by_blocks ? "blocks" : "bytes", "%", r->options->by_blocks ? "" : "+/-%",
+            (int)table.label_columns, heading_of(page, by), via ? " via" : "");
     shown = count < rows ? count : rows;
     table.largest = count ? (double)groups[0].sums.bytes / F4P_Q8 : 0;
     for (size_t i = 0; i < shown; i++)
@@ -234,7 +222,8 @@ void f4p_page_held(const struct f4p_page *page, const char *title, const struct 
             f4p_text_count(number, rest.blocks / F4P_Q8);
         else
             f4p_text_bytes_like(number, bytes, table.largest, r->options->units);
-        fprintf(page->out, "   %-7s%10s %6.1f\n", "others", number, table.whole > 0 ? 100 * bytes / table.whole : 0);
+        double measure = r->options->by_blocks ? (double)rest.blocks / F4P_Q8 : bytes;
+        fprintf(page->out, "   %-7s%11s %6.1f\n", "others", number, table.whole > 0 ? 100 * measure / table.whole : 0);
     }
     if (!count)
         fputs("      nothing that was sampled\n", page->out);
@@ -290,10 +279,15 @@ void f4p_page_diff(const struct f4p_page *page, size_t rows)
     f4p_page_cell(page, r->after_name, 24, false, false);
     fprintf(page->out, " (%s)\n", f4p_page_bytes(page, b, (double)r->after.total.bytes / F4P_Q8));
     fprintf(page->out, " %9s %8s %9s %9s        %s\n", "change", "+/-", "before", "after", heading_of(page, by));
-    for (size_t i = 0; i < count && i < rows; i++)
+    size_t changed = 0;
+    while (changed < count && groups[changed].sums.bytes != groups[changed].before.bytes)
+        changed++; /* the unchanged ones stand last */
+    for (size_t i = 0; i < changed && i < rows; i++)
         print_change(page, &groups[i], by, largest, columns);
-    if (count > rows)
-        fprintf(page->out, "   and %zu more\n", count - rows);
+    if (changed > rows)
+        fprintf(page->out, "   and %zu more\n", changed - rows);
+    if (count > changed)
+        fprintf(page->out, "   %zu did not change\n", count - changed);
     if (!r->before.exact || !r->after.exact)
         fputs("   compared at the nearest moments that were kept\n", page->out);
     free(groups);
