@@ -4,13 +4,15 @@
 # The short forms and the seeded bugs that must make each fail are in tests/cli_crash.sh.
 CRASH := $(BUILD)/crash
 CRASH_MUTANTS := $(patsubst tests/crash/mutants/%.sed,%,$(wildcard tests/crash/mutants/*.sed))
+CRASH_READER_MUTANTS := live_trusted peak_trusted
 CRASH_FORMAT_O := $(patsubst %.c,$(CRASH)/obj/%.o,$(FORMAT) $(READER))
 CRASH_WRITER_O := $(patsubst %.c,$(CRASH)/obj/%.o,$(WRITER))
 CRASH_STEPS_O := $(CRASH)/obj/tests/crash/small.o $(CRASH)/obj/tests/crash/steps.o
-CRASH_PROGRAMS := $(CRASH)/steps $(CRASH_MUTANTS:%=$(CRASH)/steps_%) $(CRASH)/kill $(CRASH)/victim \
-	$(CRASH)/libunarmed.so
+CRASH_PROGRAMS := $(CRASH)/steps $(patsubst %,$(CRASH)/steps_%,$(filter-out $(CRASH_READER_MUTANTS),$(CRASH_MUTANTS))) $(CRASH)/kill $(CRASH)/victim \
+	$(CRASH)/libunarmed.so $(CRASH)/splice $(CRASH)/splice_live_trusted $(CRASH)/splice_peak_trusted
 STEPS ?= 1000000
 KILLS ?= 10000
+FILES ?= 10000
 
 $(CRASH)/obj/%.o: %.c $(BUILD)/probe
 	$(call compile,-Itests/crash)
@@ -22,10 +24,10 @@ $(CRASH)/steps: $(CRASH_STEPS_O) $(CRASH_WRITER_O) $(CRASH_FORMAT_O)
 	$(call say,LD,$@)
 	$(CRASH_LINK) $(CRASH_WRAP) -l:liblz4.a -lm
 
-$(CRASH)/mutant/%/done: tests/crash/mutants/%.sed tests/crash/mutate $(WRITER) $(BUILD)/probe
+$(CRASH)/mutant/%/done: tests/crash/mutants/%.sed tests/crash/mutate $(WRITER) $(READER) $(BUILD)/probe
 	$(call say,MUTANT,$*)
 	$(Q)tests/crash/mutate $< $(@D)
-	$(Q)cd $(@D) && for file in writer*.c; do \
+	$(Q)cd $(@D) && for file in *.c; do \
 		$(CC) $(BASE) -I'$(CURDIR)' -I'$(CURDIR)/format' $(CFLAGS) -w -c $$file || exit 1; done
 	@touch $@
 
@@ -40,6 +42,16 @@ $(CRASH)/kill: $(CRASH)/obj/tests/crash/kill.o $(CRASH_FORMAT_O)
 $(CRASH)/victim: $(CRASH)/obj/tests/crash/victim.o
 	$(call say,LD,$@)
 	$(CRASH_LINK) -pthread
+
+CRASH_SPLICE_O := $(CRASH)/obj/tests/crash/small.o $(CRASH)/obj/tests/crash/splice.o $(CRASH_WRITER_O)
+
+$(CRASH)/splice: $(CRASH_SPLICE_O) $(CRASH_FORMAT_O)
+	$(call say,LD,$@)
+	$(CRASH_LINK) -Wl,--wrap=f4p_hash -l:liblz4.a -lm
+
+$(CRASH)/splice_%: $(CRASH)/mutant/%/done $(CRASH_SPLICE_O) $(patsubst %.c,$(CRASH)/obj/%.o,$(FORMAT))
+	$(call say,LD,$@)
+	$(CRASH_LINK) $(@D)/mutant/$*/*.o -Wl,--wrap=f4p_hash -l:liblz4.a -lm
 
 # The library with a seeded bug.
 $(CRASH)/libunarmed.so: $(CRASH)/mutant/unarmed/done $(filter-out $(call obj,$(PLAIN),$(WRITER)),$(LIBRARY_O)) \
@@ -56,6 +68,9 @@ crash-steps: $(CRASH)/steps
 crash-kill: all $(CRASH)/kill $(CRASH)/victim
 	dir=$$(mktemp -d) && $(CRASH)/kill $(BUILD)/libfil4prod.so $(CRASH)/victim "$$dir" --kills $(KILLS) && rmdir "$$dir"
 
-.PHONY: crash-programs crash-steps crash-kill
+crash-splice: $(CRASH)/splice
+	$(CRASH)/splice --files $(FILES)
+
+.PHONY: crash-splice crash-programs crash-steps crash-kill
 
 check-run sanitized-run: crash-programs

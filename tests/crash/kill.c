@@ -39,12 +39,11 @@ static void die(const char *what, uint64_t address, uint64_t size)
 
 /* ---- comparing ---- */
 
-/* Takes the entry with that size, and that address unless it is 0. */
 static bool take(const struct f4p_trace *trace, uint64_t address, uint64_t size)
 {
     for (size_t i = 0; i < trace->live_count; i++) {
         const struct f4p_live *entry = &trace->live[i];
-        if (used[i] || entry->size != size || (address && entry->address != address))
+        if (used[i] || entry->size != size || entry->address != address)
             continue;
         used[i] = true;
         return true;
@@ -67,17 +66,45 @@ static void compare_slots(const struct f4p_trace *trace)
     }
 }
 
-/* Blocks under realloc first: they must be there; the others in flight may be. */
-static void compare_flight(const struct f4p_trace *trace, const struct victim_thread *t, bool moving)
+static bool in_flight(const struct victim_thread *t)
 {
-    if (t->phase == VICTIM_IDLE || t->slots[t->slot].address || (t->phase == VICTIM_REALLOC) != moving)
-        return;
-    covered.in_flight++;
-    bool old = t->phase != VICTIM_ALLOC && take(trace, t->from_address, t->from_size);
-    bool new = !old && t->phase != VICTIM_FREE &&take(trace, 0, t->to_size);
-    covered.reallocs += moving;
-    if (moving && !old && !new)
-        die("a block under realloc is lost", t->from_address, t->from_size);
+    return t->phase != VICTIM_IDLE && !t->slots[t->slot].address;
+}
+
+/* Whether the call in flight of `t` may have left this entry. */
+static bool explains(const struct victim_thread *t, const struct f4p_live *entry)
+{
+    bool old = entry->address == t->from_address && entry->size == t->from_size;
+    return in_flight(t) &&
+           ((t->phase != VICTIM_ALLOC && old) || (t->phase != VICTIM_FREE && entry->size == t->to_size));
+}
+
+/* Gives each entry from `i` on that no slot has taken a thread of its own that explains it, so that each thread in
+ * realloc has one. An address that one thread gives back may already be another's: only all together can tell. */
+static bool assign(const struct f4p_trace *trace, size_t i, unsigned taken)
+{
+    while (i < trace->live_count && (used[i] || !VICTIM_MARKED(trace->live[i].size)))
+        i++;
+    for (unsigned t = 0; t < VICTIM_THREADS; t++) {
+        const struct victim_thread *thread = &book->threads[t];
+        if (i == trace->live_count) {
+            if (in_flight(thread) && thread->phase == VICTIM_REALLOC && !(taken & 1u << t))
+                return false;
+        } else if (!(taken & 1u << t) && explains(thread, &trace->live[i]) && assign(trace, i + 1, taken | 1u << t)) {
+            return true;
+        }
+    }
+    return i == trace->live_count;
+}
+
+static void compare_flight(const struct f4p_trace *trace)
+{
+    for (unsigned i = 0; i < VICTIM_THREADS; i++) {
+        covered.in_flight += in_flight(&book->threads[i]);
+        covered.reallocs += in_flight(&book->threads[i]) && book->threads[i].phase == VICTIM_REALLOC;
+    }
+    if (!assign(trace, 0, 0))
+        die("the calls in flight do not explain what is in the trace: a block is lost, or was never there", 0, 0);
 }
 
 static void compare(const struct f4p_trace *trace)
@@ -97,13 +124,7 @@ static void compare(const struct f4p_trace *trace)
     if (trace->live_count > LIVE_ROOM)
         die("too many blocks", 0, trace->live_count);
     compare_slots(trace);
-    for (unsigned i = 0; i < VICTIM_THREADS; i++)
-        compare_flight(trace, &book->threads[i], true);
-    for (unsigned i = 0; i < VICTIM_THREADS; i++)
-        compare_flight(trace, &book->threads[i], false);
-    for (size_t i = 0; i < trace->live_count; i++)
-        if (!used[i] && VICTIM_MARKED(trace->live[i].size))
-            die("the trace has a block that is not live", trace->live[i].address, trace->live[i].size);
+    compare_flight(trace);
 }
 
 /* `early`: the kill may have come before the trace had a first state. */

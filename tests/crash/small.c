@@ -53,6 +53,7 @@ void small_begin(struct small *s, void *base, const struct f4p_header *header, s
     memcpy(base, header, sizeof *header);
     f4p_writer_init(&s->w, base, header, memory, seed);
     s->oracle = oracle;
+    s->memory = memory;
     s->random = seed * 2 + 1;
     s->next_address = 0x7f0000000000;
     s->t_ns = 1000;

@@ -54,6 +54,7 @@ struct small_oracle {
 struct small {
     struct f4p_writer w;
     struct small_oracle *oracle;
+    void *memory; /* of the writer; the caller's to free */
     uint64_t t_ns, random, next_address;
     uint64_t step_ns;                /* mean time between two calls */
     uint32_t target;                 /* blocks to keep live */
