@@ -44,8 +44,8 @@ struct f4p_keyframe_writer {
     uint32_t limit;  /* sites that existed when it began */
     uint32_t part;
     uint32_t entries;
-    uint32_t bytes;     /* in buffer */
-    uint64_t raw_bytes; /* of the frame so far */
+    uint32_t bytes;                   /* in buffer */
+    uint64_t raw_bytes, stored_bytes; /* of the frame so far */
     uint64_t seq, t_ns;
     uint64_t last_raw_bytes, last_t_ns, last_seq; /* of the previous frame */
     uint64_t deltas;                              /* bytes of deltas since its start */

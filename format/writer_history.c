@@ -144,8 +144,9 @@ static void keyframe_flush(struct f4p_writer *w, bool last)
     const void *payload = pack(w, &block, k->buffer, k->bytes);
     ring_put(&w->history, &block, payload);
     k->raw_bytes += k->bytes;
+    k->stored_bytes += sizeof(block) + block.stored_bytes;
     /* A frame of more than half a ring would push its own beginning out: then the ring goes without. */
-    if (k->raw_bytes > ring->bytes / 2)
+    if (k->stored_bytes > ring->bytes / 2)
         k->failed = true;
     if (!k->failed) {
         block.level = 1 + level_of(w->state.keyframe);
@@ -207,6 +208,7 @@ static void keyframe_start(struct f4p_writer *w)
     k->entries = 0;
     k->bytes = 0;
     k->raw_bytes = 0;
+    k->stored_bytes = 0;
     k->seq = k->last_seq = w->state.seq;
     k->t_ns = k->last_t_ns = w->state.t_ns;
     k->deltas = 0;

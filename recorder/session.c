@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/utsname.h>
 #include <time.h>
@@ -26,6 +27,8 @@
 #define SLOW_CEILING_NS 16000       /* per sample, in the budget */
 #define MAX_AUTO_SHIFT 16           /* 16 KiB << 16 = 1 GiB */
 #define COMMAND_BYTES 8192
+#define LOCK_CHUNK (64u << 10)
+#define LOCK_MAX (8u << 20)
 
 struct f4p_session f4p_session;
 
@@ -41,6 +44,8 @@ static struct {
     int64_t credit_ns; /* of the CPU budget */
     struct f4p_vitals_source vitals;
     bool vitals_resolved;
+    uint64_t locked[F4P_SECTION_MAX + 1]; /* bytes of the sections, from their starts */
+    uint64_t lock_budget;                 /* bytes that may still be locked */
 } here;
 
 static uint64_t monotonic_ns(void)
@@ -136,7 +141,51 @@ static void *map(size_t bytes, int flags, int fd)
         return NULL;
     madvise(p, bytes, MADV_DONTFORK); /* a child must not write into its parent's trace */
     madvise(p, bytes, MADV_DONTDUMP);
+    munlock(p, bytes); /* mlockall(MCL_FUTURE) would keep all of it in memory */
     return p;
+}
+
+/*
+ * Near a cgroup's limit the kernel takes back file pages, ours first; each op would fault them in again, and the job
+ * would crawl at its limit instead of getting on. So what ops touch is locked, as far as it is in use.
+ */
+static void lock_next(enum f4p_section_kind kind, uint64_t used)
+{
+    const struct f4p_section *section = f4p_layout_find(&f4p_session.writer.header, kind);
+    uint64_t *locked = &here.locked[kind];
+    while (*locked < used && *locked < section->bytes && here.lock_budget >= LOCK_CHUNK) {
+        uint64_t chunk = section->bytes - *locked < LOCK_CHUNK ? section->bytes - *locked : LOCK_CHUNK;
+        if (syscall(SYS_mlock2, (uint8_t *)here.base + section->offset + *locked, chunk, MLOCK_ONFAULT) != 0) {
+            here.lock_budget = 0; /* not allowed: the job may be slow near its limit */
+            return;
+        }
+        *locked += chunk;
+        here.lock_budget -= chunk;
+    }
+}
+
+static void lock_hot(void)
+{
+    const struct f4p_state *state = &f4p_session.writer.state;
+    if (!here.lock_budget)
+        return;
+    lock_next(F4P_SECTION_CONTROL, 1);
+    lock_next(F4P_SECTION_OPEN, F4P_OPEN_BYTES);
+    lock_next(F4P_SECTION_TIMELINE, UINT64_MAX);
+    lock_next(F4P_SECTION_SITES, state->sites * sizeof(struct f4p_site) + F4P_PAGE);
+    lock_next(F4P_SECTION_LIVE, state->live_high * sizeof(struct f4p_live) + F4P_PAGE);
+    lock_next(F4P_SECTION_NODES, state->nodes * sizeof(struct f4p_node) + F4P_PAGE);
+}
+
+/* Half of what the process may lock: it may want to lock memory of its own. */
+static void lock_start(void)
+{
+    struct rlimit limit;
+    memset(here.locked, 0, sizeof(here.locked));
+    here.lock_budget = LOCK_MAX;
+    if (getrlimit(RLIMIT_MEMLOCK, &limit) == 0 && limit.rlim_cur / 2 < LOCK_MAX)
+        here.lock_budget = limit.rlim_cur / 2;
+    lock_hot();
 }
 
 static void *map_anonymous(size_t bytes)
@@ -243,6 +292,7 @@ static void make_file(void)
     munmap(here.base, w->header.file_bytes);
     here.base = base;
     session->has_file = true;
+    lock_start();
     take_vitals(F4P_VITALS_ALL, f4p_session_now());
     f4p_writer_commit(w, f4p_session_now());
 }
@@ -321,6 +371,8 @@ static void attach(const char *path)
     session->start_ns = header.start_monotonic_ns;
     here.launched = header.flags & F4P_HEADER_LAUNCHER;
     session->has_file = begin_trace(base, &header);
+    if (session->has_file)
+        lock_start();
 }
 
 /* ---- start, fork, end ---- */
@@ -446,6 +498,8 @@ void f4p_session_step(uint64_t now, uint64_t slow_ns)
     session->writer.state.arena_bytes = __atomic_load_n(&session->arena_bytes, __ATOMIC_RELAXED);
     if (session->config.automatic)
         adapt(now, slow_ns);
+    if (session->has_file)
+        lock_hot();
     if (!session->has_file) {
         if (session->writer.state.live.bytes / F4P_Q8 >= session->config.min_heap)
             make_file();
