@@ -9,10 +9,11 @@ CRASH_FORMAT_O := $(patsubst %.c,$(CRASH)/obj/%.o,$(FORMAT) $(READER))
 CRASH_WRITER_O := $(patsubst %.c,$(CRASH)/obj/%.o,$(WRITER))
 CRASH_STEPS_O := $(CRASH)/obj/tests/crash/small.o $(CRASH)/obj/tests/crash/steps.o
 CRASH_PROGRAMS := $(CRASH)/steps $(patsubst %,$(CRASH)/steps_%,$(filter-out $(CRASH_READER_MUTANTS),$(CRASH_MUTANTS))) $(CRASH)/kill $(CRASH)/victim \
-	$(CRASH)/libunarmed.so $(CRASH)/splice $(CRASH)/splice_live_trusted $(CRASH)/splice_peak_trusted
+	$(CRASH)/libunarmed.so $(CRASH)/libpeak_lost.so $(CRASH)/probe $(CRASH)/hog $(CRASH)/splice $(CRASH)/splice_live_trusted $(CRASH)/splice_peak_trusted
 STEPS ?= 1000000
 KILLS ?= 10000
 FILES ?= 10000
+OOMS ?= 200
 
 $(CRASH)/obj/%.o: %.c $(BUILD)/probe
 	$(call compile,-Itests/crash)
@@ -39,6 +40,14 @@ $(CRASH)/kill: $(CRASH)/obj/tests/crash/kill.o $(CRASH_FORMAT_O)
 	$(call say,LD,$@)
 	$(CRASH_LINK) -l:liblz4.a -lm
 
+$(CRASH)/probe: $(CRASH)/obj/tests/crash/probe.o $(CRASH_FORMAT_O)
+	$(call say,LD,$@)
+	$(CRASH_LINK) -l:liblz4.a -lm
+
+$(CRASH)/hog: $(CRASH)/obj/tests/crash/hog.o
+	$(call say,LD,$@)
+	$(CRASH_LINK)
+
 $(CRASH)/victim: $(CRASH)/obj/tests/crash/victim.o
 	$(call say,LD,$@)
 	$(CRASH_LINK) -pthread
@@ -54,10 +63,10 @@ $(CRASH)/splice_%: $(CRASH)/mutant/%/done $(CRASH_SPLICE_O) $(patsubst %.c,$(CRA
 	$(CRASH_LINK) $(@D)/mutant/$*/*.o -Wl,--wrap=f4p_hash -l:liblz4.a -lm
 
 # The library with a seeded bug.
-$(CRASH)/libunarmed.so: $(CRASH)/mutant/unarmed/done $(filter-out $(call obj,$(PLAIN),$(WRITER)),$(LIBRARY_O)) \
+$(CRASH)/lib%.so: $(CRASH)/mutant/%/done $(filter-out $(call obj,$(PLAIN),$(WRITER)),$(LIBRARY_O)) \
 		recorder/exports.map
 	$(call say,LD,$@)
-	$(LINK) $(CRASH)/mutant/unarmed/*.o -shared -Wl,--version-script=recorder/exports.map \
+	$(LINK) $(CRASH)/mutant/$*/*.o -shared -Wl,--version-script=recorder/exports.map \
 		-Wl,--exclude-libs,ALL -Wl,-z,defs -l:liblz4.a
 
 crash-programs: $(CRASH_PROGRAMS)
@@ -71,6 +80,9 @@ crash-kill: all $(CRASH)/kill $(CRASH)/victim
 crash-splice: $(CRASH)/splice
 	$(CRASH)/splice --files $(FILES)
 
-.PHONY: crash-splice crash-programs crash-steps crash-kill
+crash-oom: all $(CRASH)/probe $(CRASH)/hog
+	tests/crash/oom.py $(BUILD) --kills $(OOMS)
+
+.PHONY: crash-oom crash-splice crash-programs crash-steps crash-kill
 
 check-run sanitized-run: crash-programs

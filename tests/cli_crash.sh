@@ -1,0 +1,72 @@
+#!/bin/sh
+# What survives: the short forms of the campaigns in tests/crash, each with the seeded bugs that make it fail. The full
+# forms are `make crash-steps crash-kill crash-splice crash-oom crash-wrap crash-long fuzz`.
+. "$(dirname "$0")/lib.sh"
+CRASH=$BUILD/crash
+PYTHON=${PYTHON:-python3}
+
+# ---- every instruction ----
+if [ "$(uname -m)" = x86_64 ] && "$CRASH/steps" --states 10 >"$TMP/out"; then
+    ok "every instruction" "$CRASH/steps" --states 120000
+    not_ok "control: realloc recorded as free and malloc" "$CRASH/steps" --states 120000 --free-first
+    for bug in unarmed one_state peak_lost site_unintended; do
+        expect_status 1 "control: steps_$bug" "$CRASH/steps_$bug" --states 120000
+        ok "control: steps_$bug says what is wrong" has "$TMP/out" '^WRONG after'
+    done
+else
+    skip "every instruction" "no single-stepping here"
+fi
+
+# ---- random SIGKILL ----
+mkdir kills
+ok "random SIGKILL" "$CRASH/kill" "$LIBRARY" "$CRASH/victim" "$TMP/kills" --kills 120
+expect_status 1 "control: killed with the intent unarmed" \
+    "$CRASH/kill" "$CRASH/libunarmed.so" "$CRASH/victim" "$TMP/kills" --kills 400
+ok "control: a trace was wrong" has "$TMP/out" '^WRONG after'
+
+# ---- power loss, cuts, flips ----
+ok "power loss" "$CRASH/splice" --files 500
+expect_status 1 "control: live set trusted" "$CRASH/splice_live_trusted" --files 500
+expect_status 1 "control: peak trusted" "$CRASH/splice_peak_trusted" --files 500
+
+# ---- a ring that wraps ----
+# usage: wrap LIBRARY CHURN
+wrap() {
+    rm -f wrap.trace* wrap.json
+    LD_PRELOAD=$1 FIL4PROD_SIZE=4M FIL4PROD_INTERVAL=2K FIL4PROD_MIN_HEAP=0 FIL4PROD_OUTPUT=$TMP/wrap.trace \
+        "$PYTHON" "$ROOT/tests/crash/wrap_job.py" "$2"
+    [ $? -eq 137 ] && "$ANALYZE" --json wrap.trace >wrap.json
+}
+wrapped() {
+    "$CRASH/probe" wrap.trace >probe && [ "$(sed -n 's/^laps //p' probe)" -ge "$1" ]
+}
+if "$PYTHON" -c '' 2>"$TMP/err"; then
+    ok "a ring that wraps: recorded" wrap "$LIBRARY" "${CHURN:-2000000}"
+    ok "a ring that wraps: it did" wrapped 3
+    ok "a ring that wraps: the peak" "$ROOT/tests/crash/expect.py" wrap.json peak "$ROOT/tests/crash/wrap_job.py" A 190000000
+    ok "a ring that wraps: the end" "$ROOT/tests/crash/expect.py" wrap.json end "$ROOT/tests/crash/wrap_job.py" B 19000000
+    not_ok "control: the end is not the peak" \
+        "$ROOT/tests/crash/expect.py" wrap.json end "$ROOT/tests/crash/wrap_job.py" A 1000000
+    ok "control: recorded with the peak lost" wrap "$CRASH/libpeak_lost.so" 1000
+    not_ok "control: the peak is lost" \
+        "$ROOT/tests/crash/expect.py" wrap.json peak "$ROOT/tests/crash/wrap_job.py" A 190000000
+else
+    skip "a ring that wraps" "no $PYTHON"
+fi
+
+# ---- the OOM killer ----
+oom() {
+    "$ROOT/tests/crash/oom.py" "$BUILD" --kills "$@"
+}
+oom 5 >"$TMP/oom" 2>&1
+case $? in
+77) skip "OOM kills" "$(sed -n 's/^SKIP OOM kills: //p' "$TMP/oom")" ;;
+0) ok "OOM kills: $(tail -n 1 "$TMP/oom")" true ;;
+*) ok "OOM kills" sh -c "cat '$TMP/oom' && false" ;;
+esac
+if grep -q 'wrong: 0' "$TMP/oom"; then
+    not_ok "control: OOM kills with the intent of a free incomplete" \
+        "$ROOT/tests/crash/oom.py" "$BUILD" --kills 5 --library "$CRASH/libpeak_lost.so"
+fi
+
+finish
