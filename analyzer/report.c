@@ -158,6 +158,11 @@ static int find_instants(struct f4p_report *r, char *error, size_t error_bytes)
         snprintf(error, error_bytes, "out of memory");
         return F4P_EXIT_NOT_A_TRACE;
     }
+    if (r->verdict.kind == F4P_DEATH_ALLOCATION_FAILED) {
+        uint64_t t_ns = r->trace->failures[r->trace->failure_count - 1].t_ns + r->model->processes[0].start_ns;
+        if (f4p_heap_at(r->model, false, t_ns, &r->refused))
+            f4p_heap_free(&r->refused);
+    }
     for (size_t i = 0; i < o->at_count; i++) {
         r->at[i].name = o->at[i];
         r->at[i].known = !f4p_when_heap(r->model, false, o->at[i], strlen(o->at[i]), &r->at[i].heap);
@@ -204,6 +209,7 @@ void f4p_report_free(struct f4p_report *r)
         f4p_heap_free(&r->at[i].heap);
     f4p_heap_free(&r->end);
     f4p_heap_free(&r->peak);
+    f4p_heap_free(&r->refused);
     f4p_heap_free(&r->before);
     f4p_heap_free(&r->after);
     f4p_heap_free(&r->shape_start);

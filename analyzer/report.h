@@ -30,6 +30,7 @@ struct f4p_report {
     const struct f4p_trace *trace; /* the target: the first */
     struct f4p_verdict verdict;
     struct f4p_heap peak, end;
+    struct f4p_heap refused; /* when the last request failed, if that ended it; else sums is NULL */
     struct f4p_instant_report at[F4P_MAX_INSTANTS];
     struct f4p_heap before, after; /* of --diff or --base */
     bool compared;

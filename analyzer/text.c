@@ -71,6 +71,12 @@ void f4p_page_cell(const struct f4p_page *page, const char *text, size_t columns
         fprintf(page->out, "%*s", (int)(columns - used), "");
 }
 
+size_t f4p_page_width(const struct f4p_page *page, const char *text)
+{
+    char safe[F4P_CELL_BYTES * 4];
+    return f4p_text_safe(safe, sizeof safe, text, sizeof safe, false, page->style.ascii);
+}
+
 char *f4p_page_bytes(const struct f4p_page *page, char out[F4P_NUMBER_BYTES], double bytes)
 {
     return f4p_text_bytes(out, bytes, page->r->options->units);
@@ -86,8 +92,9 @@ const char *f4p_page_end_words(const struct f4p_page *page)
     switch (page->r->verdict.kind) {
     case F4P_DEATH_RUNNING:
         return "now";
-    case F4P_DEATH_EXITED:
     case F4P_DEATH_ALLOCATION_FAILED:
+        return page->r->refused.sums ? "at the failure" : "at the end";
+    case F4P_DEATH_EXITED:
         return "at the end";
     case F4P_DEATH_UNKNOWN:
         return "when last heard of";
@@ -186,35 +193,38 @@ static void print_cause(const struct f4p_page *page)
         }
 }
 
+const struct f4p_heap *f4p_page_moment(const struct f4p_page *page)
+{
+    return page->r->refused.sums ? &page->r->refused : &page->r->end;
+}
+
 static void print_heap(const struct f4p_page *page)
 {
     const struct f4p_report *r = page->r;
-    char a[F4P_NUMBER_BYTES], b[F4P_NUMBER_BYTES], c[F4P_NUMBER_BYTES];
-    double heap = (double)r->end.total.bytes / F4P_Q8, all = (double)r->end.whole.bytes / F4P_Q8;
-    double error = f4p_sums_error(&r->end.total, r->interval).half;
-    bool same = f4p_report_same(&r->end, &r->peak);
+    const struct f4p_heap *heap = f4p_page_moment(page);
+    char a[F4P_NUMBER_BYTES], b[F4P_NUMBER_BYTES];
+    double all = (double)heap->whole.bytes / F4P_Q8, rss = (double)heap->rss;
+    double error = f4p_sums_error(&heap->total, r->interval).half;
+    bool same = f4p_report_same(heap, &r->peak);
     label(page, "HEAP");
-    f4p_page_bytes(page, a, heap);
+    fputs(f4p_page_bytes(page, a, (double)heap->total.bytes / F4P_Q8), page->out);
     if (error > 0)
-        fprintf(page->out, "%s %s%s", a, f4p_page_plus_minus(page), f4p_page_bytes(page, b, error));
-    else
-        fprintf(page->out, "%s", a);
+        fprintf(page->out, " %s%s", f4p_page_plus_minus(page), f4p_page_bytes(page, b, error));
     fprintf(page->out, " %s%s", f4p_page_end_words(page), same ? " (= peak)" : "");
     if (r->model->filtered)
         fprintf(page->out, " in view, of %s", f4p_page_bytes(page, a, all));
     if (!same)
         fprintf(page->out, ", peak %s at %s", f4p_page_bytes(page, a, (double)r->peak.total.bytes / F4P_Q8),
                 f4p_text_clock(b, r->peak.t_ns, true));
-    if (r->end.rss) {
-        double rss = (double)r->end.rss;
+    if (rss > 0)
         fprintf(page->out, "   RSS %s", f4p_page_bytes(page, a, rss));
-        if (rss >= all)
-            fprintf(page->out, "   not heap %s (%.0f%%)", f4p_page_bytes(page, b, rss - all), 100 * (rss - all) / rss);
-        else
-            fprintf(page->out, "   not resident %s", f4p_page_bytes(page, b, all - rss));
-    }
+    /* A process that has freed its heap has not given the memory back: nothing to explain. */
+    if (rss >= all && 2 * all > rss)
+        fprintf(page->out, "   not heap %s (%.0f%%)", f4p_page_bytes(page, b, rss - all), 100 * (rss - all) / rss);
+    else if (rss > 0 && rss < all)
+        fprintf(page->out, "   not resident %s", f4p_page_bytes(page, b, all - rss));
     if (r->limit && r->verdict.kind != F4P_DEATH_OOM_CGROUP)
-        fprintf(page->out, "   limit %s", f4p_page_bytes(page, c, (double)r->limit));
+        fprintf(page->out, "   limit %s", f4p_page_bytes(page, a, (double)r->limit));
     fputc('\n', page->out);
 }
 
@@ -345,10 +355,11 @@ static void print_plot(const struct f4p_page *page)
 static void print_who(const struct f4p_page *page)
 {
     const struct f4p_report *r = page->r;
+    const struct f4p_heap *heap = f4p_page_moment(page);
     const struct f4p_model *m = r->model;
     size_t count;
     bool processes = m->process_count > 1;
-    struct f4p_group *groups = f4p_model_group(m, F4P_BY_THREAD, &r->end, NULL, false, &count);
+    struct f4p_group *groups = f4p_model_group(m, F4P_BY_THREAD, heap, NULL, false, &count);
     if (!groups)
         return;
     label(page, "WHO");
@@ -356,7 +367,7 @@ static void print_who(const struct f4p_page *page)
         const struct f4p_entry *entry = f4p_model_entry(m, groups[i].entry);
         char name[128];
         f4p_page_thread(page, entry, name, sizeof name);
-        double share = r->end.total.bytes ? 100.0 * (double)groups[i].sums.bytes / (double)r->end.total.bytes : 0;
+        double share = heap->total.bytes ? 100.0 * (double)groups[i].sums.bytes / (double)heap->total.bytes : 0;
         fputs(i ? ", " : "", page->out);
         if (processes)
             fprintf(page->out, "pid %u ", m->processes[entry->process].pid);
@@ -372,30 +383,61 @@ static void print_who(const struct f4p_page *page)
 static void print_sure(const struct f4p_page *page)
 {
     const struct f4p_report *r = page->r;
+    const struct f4p_heap *heap = f4p_page_moment(page);
     char a[F4P_NUMBER_BYTES], b[F4P_NUMBER_BYTES];
-    double heap = (double)r->end.total.bytes / F4P_Q8;
+    double bytes = (double)heap->total.bytes / F4P_Q8;
     label(page, "SURE");
     if (f4p_model_exact(r->model)) {
         fputs("exact: every allocation was recorded", page->out);
     } else {
         uint64_t base = r->trace->header->base_interval;
-        fprintf(page->out, "%s live samples, one per ", f4p_text_count(a, r->end.total.samples));
+        fprintf(page->out, "%s live samples, one per ", f4p_text_count(a, heap->total.samples));
         if (base != r->interval)
             fprintf(page->out, "%s to ", f4p_page_bytes(page, b, (double)base));
         fputs(f4p_page_bytes(page, b, (double)r->interval), page->out);
-        if (heap > 0)
+        if (bytes > 0)
             fprintf(page->out, ", %s%.1f%%", f4p_page_plus_minus(page),
-                    100 * f4p_sums_error(&r->end.total, r->interval).half / heap);
+                    100 * f4p_sums_error(&heap->total, r->interval).half / bytes);
     }
     if (r->lost)
         fprintf(page->out, "; %s samples or records lost, see below", f4p_text_count(a, r->lost));
     else
         fputs("; nothing lost", page->out);
-    if (!r->end.sound)
+    if (!heap->sound)
         fputs("; NOT SOUND: damage", page->out);
     if (r->trace->moving)
         fprintf(page->out, "; still being written, off by up to %s ops", f4p_text_count(a, r->trace->moving));
     fputc('\n', page->out);
+}
+
+void f4p_page_summary(const struct f4p_page *page)
+{
+    print_end(page);
+    print_cause(page);
+    print_heap(page);
+    print_shape(page);
+}
+
+void f4p_page_trust(const struct f4p_page *page)
+{
+    print_who(page);
+    print_sure(page);
+}
+
+static const char *held_title(const struct f4p_report *r)
+{
+    switch (r->verdict.kind) {
+    case F4P_DEATH_RUNNING:
+        return "HELD NOW";
+    case F4P_DEATH_EXITED:
+        return "HELD AT END";
+    case F4P_DEATH_ALLOCATION_FAILED:
+        return r->refused.sums ? "HELD AT FAIL" : "HELD AT END";
+    case F4P_DEATH_UNKNOWN:
+        return "HELD AT LAST";
+    default:
+        return "HELD AT DEATH";
+    }
 }
 
 void f4p_text_report(const struct f4p_report *report, const struct f4p_text_style *style, FILE *out)
@@ -404,18 +446,9 @@ void f4p_text_report(const struct f4p_report *report, const struct f4p_text_styl
     size_t rows = report->options->top < 0 ? 6 : report->options->top == 0 ? SIZE_MAX : (size_t)report->options->top;
     char title[96], clock[F4P_NUMBER_BYTES];
     print_title(&page);
-    print_end(&page);
-    print_cause(&page);
-    print_heap(&page);
-    print_shape(&page);
+    f4p_page_summary(&page);
     print_plot(&page);
-    snprintf(title, sizeof title, "HELD %s",
-             report->verdict.kind == F4P_DEATH_RUNNING ? "NOW"
-             : report->verdict.kind == F4P_DEATH_EXITED || report->verdict.kind == F4P_DEATH_ALLOCATION_FAILED
-                 ? "AT THE END"
-             : report->verdict.kind == F4P_DEATH_UNKNOWN ? "AT LAST"
-                                                         : "AT DEATH");
-    f4p_page_held(&page, title, &report->end, rows);
+    f4p_page_held(&page, held_title(report), f4p_page_moment(&page), rows);
     print_who(&page);
     print_sure(&page);
     for (size_t i = 0; i < report->options->at_count; i++)
@@ -425,7 +458,7 @@ void f4p_text_report(const struct f4p_report *report, const struct f4p_text_styl
         }
     if (report->compared)
         f4p_page_diff(&page, report->options->top < 0 ? 10 : rows);
-    if (!f4p_report_same(&report->end, &report->peak)) {
+    if (!f4p_report_same(f4p_page_moment(&page), &report->peak)) {
         snprintf(title, sizeof title, "PEAK %s", f4p_text_clock(clock, report->peak.t_ns, true));
         f4p_page_held(&page, title, &report->peak, rows);
     }

@@ -33,7 +33,7 @@ static void print_frame(const struct f4p_page *page, const struct f4p_frame *fra
     fprintf(page->out, "      %c ", user ? '>' : ' ');
     if (user)
         f4p_page_paint(page, F4P_PAINT_BOLD);
-    size_t columns = page->style.columns - 9, least = columns / 3, wide = strlen(place);
+    size_t columns = page->style.columns - 9, least = columns / 3, wide = f4p_page_width(page, place);
     if (wide > columns - least)
         wide = columns - least;
     f4p_page_cell(page, place, wide, true, false);
@@ -80,21 +80,23 @@ static void print_stacks(const struct f4p_page *page)
     const struct f4p_model *m = r->model;
     size_t count;
     size_t shown = r->options->top < 0 ? STACKS : r->options->top == 0 ? SIZE_MAX : (size_t)r->options->top;
-    const struct f4p_heap *heap = &r->end;
-    if (!heap->total.bytes)
+    const struct f4p_heap *heap = f4p_page_moment(page);
+    /* An end that has little to show freed what mattered. */
+    if (r->verdict.kind == F4P_DEATH_EXITED && r->end.total.bytes < r->peak.total.bytes / 2)
         heap = &r->peak;
     struct f4p_group *groups = f4p_model_group(m, r->options->group_by, heap, NULL, r->options->by_blocks, &count);
     if (count)
         f4p_page_heading(page, "STACKS %s, outermost first, > your code\n",
-                         heap == &r->end ? f4p_page_end_words(page) : "at the peak");
+                         heap == &r->peak ? "at the peak" : f4p_page_end_words(page));
     for (size_t i = 0; i < count && i < shown; i++) {
         const struct f4p_group *group = &groups[i];
         const struct f4p_entry *entry = f4p_model_entry(m, group->entry);
         char a[F4P_NUMBER_BYTES], b[F4P_NUMBER_BYTES], blocks[F4P_NUMBER_BYTES];
         char thread[128];
         uint64_t bytes = heap->sums[group->entry].bytes;
-        fprintf(page->out, " %3zu  %s in %s blocks", i + 1, f4p_page_bytes(page, a, (double)group->sums.bytes / F4P_Q8),
-                f4p_text_count(blocks, group->sums.blocks / F4P_Q8));
+        fprintf(page->out, " %3zu  %s in %s block%s", i + 1,
+                f4p_page_bytes(page, a, (double)group->sums.bytes / F4P_Q8),
+                f4p_text_count(blocks, group->sums.blocks / F4P_Q8), group->sums.blocks / F4P_Q8 == 1 ? "" : "s");
         if (bytes + F4P_Q8 < group->sums.bytes)
             fprintf(page->out, ", %s of it here", f4p_page_bytes(page, b, (double)bytes / F4P_Q8));
         f4p_page_thread(page, entry, thread, sizeof thread);
@@ -310,12 +312,17 @@ static void print_gates(const struct f4p_page *page)
     }
 }
 
-void f4p_page_details(const struct f4p_page *page)
+void f4p_page_facts(const struct f4p_page *page)
 {
-    print_stacks(page);
     print_processes(page);
     print_evidence(page);
     print_memory(page);
     print_trace(page);
     print_gates(page);
+}
+
+void f4p_page_details(const struct f4p_page *page)
+{
+    print_stacks(page);
+    f4p_page_facts(page);
 }

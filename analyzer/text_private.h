@@ -23,6 +23,9 @@ __attribute__((format(printf, 2, 3))) void f4p_page_heading(const struct f4p_pag
 /** Foreign text, harmless, at most `columns` wide, padded to it on the right if `pad`. */
 void f4p_page_cell(const struct f4p_page *page, const char *text, size_t columns, bool keep_end, bool pad);
 
+/** Columns of foreign text once it is harmless. */
+size_t f4p_page_width(const struct f4p_page *page, const char *text);
+
 /** Bytes in the report's units. */
 char *f4p_page_bytes(const struct f4p_page *page, char out[F4P_NUMBER_BYTES], double bytes);
 
@@ -42,14 +45,26 @@ void f4p_page_thread(const struct f4p_page *page, const struct f4p_entry *entry,
 /** "at death", "now" or "at the end". */
 const char *f4p_page_end_words(const struct f4p_page *page);
 
+/** The heap that the first screen is about: when the request failed that ended the job, else at the end. */
+const struct f4p_heap *f4p_page_moment(const struct f4p_page *page);
+
 /** Who holds `heap`, at most `rows` lines. */
 void f4p_page_held(const struct f4p_page *page, const char *title, const struct f4p_heap *heap, size_t rows);
 
 /** What changed from `before` to `after`. */
 void f4p_page_diff(const struct f4p_page *page, size_t rows);
 
-/** The full stacks of the largest entries, evidence, memory, trace, gates. */
+/** How it ended and what of the heap: the lines END, CAUSE, HEAP and SHAPE. */
+void f4p_page_summary(const struct f4p_page *page);
+
+/** The lines WHO and SURE. */
+void f4p_page_trust(const struct f4p_page *page);
+
+/** The full stacks of the largest entries, then f4p_page_facts(). */
 void f4p_page_details(const struct f4p_page *page);
+
+/** Processes, evidence, memory, trace, gates. */
+void f4p_page_facts(const struct f4p_page *page);
 
 /** The source line of a frame, from the trace or from this machine; false: not to be had. `changed`: the file on disk
  * is newer than the trace. */

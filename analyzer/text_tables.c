@@ -132,8 +132,7 @@ static const char *heading_of(const struct f4p_page *page, enum f4p_grouping by)
 /* The place is what must survive: a label that is too long loses directories before the function's end. */
 static void print_label(const struct f4p_page *page, const char *text, size_t columns, bool pad)
 {
-    char safe[F4P_CELL_BYTES];
-    size_t width = f4p_text_safe(safe, sizeof safe, text, 10000, false, page->style.ascii);
+    size_t width = f4p_page_width(page, text);
     const char *space = strchr(text, ' ');
     size_t place = space ? (size_t)(space - text) : width;
     bool in_the_way = width > columns && place + 12 > columns;
@@ -154,6 +153,7 @@ struct table {
     double whole, largest;
     size_t label_columns;
     enum f4p_grouping by;
+    bool via; /* there is a column for it */
     bool ties;
 };
 
@@ -181,8 +181,7 @@ static void print_row(const struct f4p_page *page, struct table *table, const st
     else
         fprintf(page->out, " %5.1f  ", bytes > 0 ? 100 * bars.half / bytes : 0);
     f4p_page_label(page, table->by, group, label, sizeof label);
-    bool via = (table->by == F4P_BY_LINE || table->by == F4P_BY_FUNCTION || table->by == F4P_BY_FILE) &&
-               *f4p_model_string(r->model, group->via);
+    bool via = table->via && group->via;
     print_label(page, label, table->label_columns, via);
     if (via)
         print_via(page, group);
@@ -203,8 +202,11 @@ void f4p_page_held(const struct f4p_page *page, const char *title, const struct 
                           .whole = (double)(r->options->by_blocks ? heap->total.blocks : heap->total.bytes) / F4P_Q8};
     const size_t fixed = 5 + 16 + 7 + 8;
     table.label_columns = page->style.columns - fixed - (via ? VIA_COLUMNS : 0) - 1;
-    if (page->style.columns < fixed + VIA_COLUMNS + 16)
-        table.label_columns = 16;
+    if (via && page->style.columns < fixed + VIA_COLUMNS + 20) { /* too narrow for the last column */
+        via = false;
+        table.label_columns = page->style.columns - fixed - 1;
+    }
+    table.via = via;
     f4p_page_heading(page, "%s", title);
     fprintf(page->out, "%*s %6s %5s  %-*s%s\n", (int)(20 - (strlen(title) < 13 ? strlen(title) : 13)),
             r->options->by_blocks ? "blocks" : "bytes", "%", r->options->by_blocks ? "" : "+/-%",
