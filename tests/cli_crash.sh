@@ -3,10 +3,11 @@
 # forms are `make crash-steps crash-kill crash-splice crash-oom crash-wrap crash-long fuzz`.
 . "$(dirname "$0")/lib.sh"
 CRASH=$BUILD/crash
-PYTHON=${PYTHON:-python3}
+# The interpreter itself: a version manager's shim would be recorded in its place.
+PYTHON=$(${PYTHON:-python3} -c 'import sys; print(sys.executable)' 2>"$TMP/err")
 
 # ---- every instruction ----
-if [ "$(uname -m)" = x86_64 ] && "$CRASH/steps" --states 10 >"$TMP/out"; then
+if [ "$(uname -m)" = x86_64 ] && "$CRASH/steps" --states 1 >"$TMP/out"; then
     ok "every instruction" "$CRASH/steps" --states 120000
     not_ok "control: realloc recorded as free and malloc" "$CRASH/steps" --states 120000 --free-first
     for bug in unarmed one_state peak_lost site_unintended; do
@@ -40,7 +41,7 @@ wrap() {
 wrapped() {
     "$CRASH/probe" wrap.trace >probe && [ "$(sed -n 's/^laps //p' probe)" -ge "$1" ]
 }
-if "$PYTHON" -c '' 2>"$TMP/err"; then
+if [ -x "$PYTHON" ]; then
     ok "a ring that wraps: recorded" wrap "$LIBRARY" "${CHURN:-2000000}"
     ok "a ring that wraps: it did" wrapped 3
     ok "a ring that wraps: the peak" "$ROOT/tests/crash/expect.py" wrap.json peak "$ROOT/tests/crash/wrap_job.py" A 190000000
@@ -51,7 +52,7 @@ if "$PYTHON" -c '' 2>"$TMP/err"; then
     not_ok "control: the peak is lost" \
         "$ROOT/tests/crash/expect.py" wrap.json peak "$ROOT/tests/crash/wrap_job.py" A 190000000
 else
-    skip "a ring that wraps" "no $PYTHON"
+    skip "a ring that wraps" "no python3"
 fi
 
 # ---- the OOM killer ----
@@ -65,8 +66,8 @@ case $? in
 *) ok "OOM kills" sh -c "cat '$TMP/oom' && false" ;;
 esac
 if grep -q 'wrong: 0' "$TMP/oom"; then
-    not_ok "control: OOM kills with the intent of a free incomplete" \
-        "$ROOT/tests/crash/oom.py" "$BUILD" --kills 5 --library "$CRASH/libpeak_lost.so"
+    not_ok "control: OOM kills with sites mixed up" \
+        "$ROOT/tests/crash/oom.py" "$BUILD" --kills 2 --library "$CRASH/libsite_lost.so"
 fi
 
 finish

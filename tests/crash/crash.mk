@@ -9,7 +9,7 @@ CRASH_FORMAT_O := $(patsubst %.c,$(CRASH)/obj/%.o,$(FORMAT) $(READER))
 CRASH_WRITER_O := $(patsubst %.c,$(CRASH)/obj/%.o,$(WRITER))
 CRASH_STEPS_O := $(CRASH)/obj/tests/crash/small.o $(CRASH)/obj/tests/crash/steps.o
 CRASH_PROGRAMS := $(CRASH)/steps $(patsubst %,$(CRASH)/steps_%,$(filter-out $(CRASH_READER_MUTANTS),$(CRASH_MUTANTS))) $(CRASH)/kill $(CRASH)/victim \
-	$(CRASH)/libunarmed.so $(CRASH)/libpeak_lost.so $(CRASH)/probe $(CRASH)/hog $(CRASH)/splice $(CRASH)/splice_live_trusted $(CRASH)/splice_peak_trusted
+	$(CRASH)/libunarmed.so $(CRASH)/libpeak_lost.so $(CRASH)/libsite_lost.so $(CRASH)/probe $(CRASH)/hog $(CRASH)/splice $(CRASH)/splice_live_trusted $(CRASH)/splice_peak_trusted
 STEPS ?= 1000000
 KILLS ?= 10000
 FILES ?= 10000

@@ -133,6 +133,7 @@ def main():
         return 77
     right = dict.fromkeys(KINDS, 0)
     wrong = 0
+    print(f"limit {LIMIT >> 20} MiB, cgroup {'v1' if group.old else 'v2'}")
     try:
         with tempfile.TemporaryDirectory(dir=os.environ.get("TMP")) as directory:
             for i in range(options.kills):
