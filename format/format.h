@@ -121,7 +121,8 @@ enum f4p_status {
     X(NONE, 0, "recording")                                  \
     X(LOCK, 1, "a thread kept the recorder's lock too long") \
     X(FAULT, 2, "an inner check failed")                     \
-    X(FILE, 3, "the trace file could not be made")
+    X(FILE, 3, "the trace file could not be made")           \
+    X(TRUNCATED, 4, "somebody truncated the trace file")
 
 enum f4p_passive_reason {
 #define X(name, number, text) F4P_PASSIVE_##name = number,
@@ -381,8 +382,7 @@ struct f4p_bucket {
 #define F4P_BUCKETS 1024u
 #define F4P_TIMELINE_SHIFT 20u /* first resolution: 1.05 ms */
 
-/* ---- records -------------------------------------------------------------------------------------------------------
- */
+/* ---- records ------------------------------------------------------------------------------------------------- */
 
 /* Append-only, 8-byte aligned, ids dense from 0 per type. `bytes` counts the payload without padding. */
 struct f4p_record {
@@ -507,8 +507,7 @@ struct f4p_process {
     uint32_t flags;
 };
 
-/* ---- stacks
- * ----------------------------------------------------------------------------------------------------------- */
+/* ---- stacks -------------------------------------------------------------------------------------------------- */
 
 /* `object` says what the frame is in. */
 #define F4P_NODE_NATIVE 0x80000000u  /* + id of a MODULE record; offset = address - module.bias */
@@ -537,8 +536,7 @@ struct f4p_node {
     uint32_t check; /* low 32 bits of XXH64 over the 12 bytes before it, seed = node index */
 };
 
-/* ---- history
- * --------------------------------------------------------------------------------------------------------------- */
+/* ---- history ------------------------------------------------------------------------------------------------- */
 
 /*
  * A delta is: one byte, kind of event in the low and enum f4p_block_kind in the high four bits; then LEB128 varints:

@@ -72,7 +72,8 @@ static void place_all(struct plan *plan, uint64_t file_bytes, bool exact)
     place(plan, F4P_SECTION_RECORDS, clamp(share * (exact ? 60 : 125), 0, 1ull << 31));
     uint64_t level = clamp(share * (exact ? 60 : 100), 0, 1ull << 31) / F4P_LEVELS / F4P_PAGE * F4P_PAGE;
     place(plan, F4P_SECTION_KEYFRAMES, level * F4P_LEVELS);
-    place(plan, F4P_SECTION_HISTORY, (file_bytes - plan->offset) / F4P_PAGE * F4P_PAGE);
+    /* The last page is in no section: the recorder asks for it to see whether the file is still whole. */
+    place(plan, F4P_SECTION_HISTORY, (file_bytes - F4P_PAGE - plan->offset) / F4P_PAGE * F4P_PAGE);
 }
 
 void f4p_layout_seal(struct f4p_header *header)

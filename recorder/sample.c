@@ -114,6 +114,8 @@ bool f4p_sample_enter(struct f4p_thread_state *t)
         return false;
     }
     pending.changing = true;
+    if (!f4p_session.stopped && !f4p_session_file_whole())
+        f4p_session_stop(F4P_PASSIVE_TRUNCATED);
     if (!f4p_session.stopped && f4p_session_open())
         return true;
     pending.changing = false;

@@ -27,6 +27,7 @@
 #define SLOW_CEILING_NS 16000       /* per sample, in the budget */
 #define MAX_AUTO_SHIFT 16           /* 16 KiB << 16 = 1 GiB */
 #define COMMAND_BYTES 8192
+#define LOOK_PERIOD_NS 20000
 #define LOCK_CHUNK (64u << 10)
 #define LOCK_MAX (8u << 20)
 
@@ -40,6 +41,7 @@ static struct {
     uint32_t forked_from;     /* pid of the parent; 0: not a forked child */
     bool launched;            /* the file is the launcher's: it looks after the vitals */
     uint64_t next_vitals_ns;
+    uint64_t looked_ns; /* when the file was last seen whole */
     uint64_t adapt_samples, adapt_start_ns, adapt_slow_ns;
     int64_t credit_ns; /* of the CPU budget */
     struct f4p_vitals_source vitals;
@@ -146,6 +148,25 @@ static void *map(size_t bytes, int flags, int fd)
 }
 
 /*
+ * Somebody who truncates the file takes its pages out of the mapping: the next store would kill the job by SIGBUS. The
+ * last page, which nothing else uses, goes with any truncation, and a system call that writes to it fails without a
+ * signal. What is left is the time between this look and the op's end; ops that follow each other fast share a look.
+ */
+bool f4p_session_file_whole(void)
+{
+    static bool unsupported;
+    uint64_t now = monotonic_ns();
+    if (unsupported || !f4p_session.has_file || now - here.looked_ns < LOOK_PERIOD_NS)
+        return true;
+    here.looked_ns = now;
+    uint8_t *last = (uint8_t *)here.base + f4p_session.writer.header.file_bytes - F4P_PAGE;
+    if (syscall(SYS_clock_gettime, CLOCK_MONOTONIC_COARSE, last) == 0)
+        return true;
+    unsupported = errno != EFAULT; /* a seccomp filter */
+    return unsupported;
+}
+
+/*
  * Near a cgroup's limit the kernel takes back file pages, ours first; each op would fault them in again, and the job
  * would crawl at its limit instead of getting on. So what ops touch is locked, as far as it is in use.
  */
@@ -183,6 +204,7 @@ static void lock_start(void)
     struct rlimit limit;
     memset(here.locked, 0, sizeof(here.locked));
     here.lock_budget = LOCK_MAX;
+    mlock((uint8_t *)here.base + f4p_session.writer.header.file_bytes - F4P_PAGE, F4P_PAGE);
     if (getrlimit(RLIMIT_MEMLOCK, &limit) == 0 && limit.rlim_cur / 2 < LOCK_MAX)
         here.lock_budget = limit.rlim_cur / 2;
     lock_hot();
