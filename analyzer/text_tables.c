@@ -210,7 +210,7 @@ void f4p_page_held(const struct f4p_page *page, const char *title, const struct 
     f4p_page_heading(page, "%s", title);
     fprintf(page->out, "%*s %6s %5s  %-*s%s\n", (int)(20 - (strlen(title) < 13 ? strlen(title) : 13)),
             r->options->by_blocks ? "blocks" : "bytes", "%", r->options->by_blocks ? "" : "+/-%",
-            (int)table.label_columns, heading_of(page, by), via ? " via" : "");
+            via ? (int)table.label_columns : 0, heading_of(page, by), via ? " via" : "");
     shown = count < rows ? count : rows;
     table.largest = count ? (double)groups[0].sums.bytes / F4P_Q8 : 0;
     for (size_t i = 0; i < shown; i++)
