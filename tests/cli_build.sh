@@ -122,7 +122,8 @@ installed() {
         diff - "$TMP/installed"
 }
 
-ok nothing_to_rebuild make_here -q all
+ok build_again make_here all
+ok nothing_was_rebuilt lacks "$TMP/out" '  (CC|LD) '
 ok install make_here install DESTDIR="$TMP/root" PREFIX=/opt
 ok install_files installed
 ok install_finds_library sh -c 'cd "$TMP" && root/opt/bin/fil4prod-record -o "$TMP/installed.trace" -- "$0" -c "print(1)"' \
