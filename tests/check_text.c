@@ -175,8 +175,8 @@ START_TEST(test_text_report)
         "   2             1.0M   10.0   0.0  \\x1b[2Jcache.py:88 put\n",
         " WHO     MainThread 100%\n",
         " SURE    exact: every allocation was recorded; nothing lost\n",
-        "   1  9.0M in 1 block, MainThread\n        etl.py:3 main\n      > etl.py:9 load\n        pandas/io.py:7 "
-        "read\n",
+        "   1  9.0M in 1 block, MainThread\n        etl.py:3 main\n",
+        "\n      > etl.py:9 load\n        pandas/io.py:7 read\n",
         "      > \\x1b[2Jcache.py:88 put\n",
     };
     const char *at = text;
