@@ -461,7 +461,8 @@ static int make_stretches(struct f4p_trace *trace)
     if (!h->stretches)
         return -1;
     for (size_t i = 0; i < h->run_count; i++)
-        if (anchored(h, &h->runs[i]))
+        if (anchored(h, &h->runs[i]) &&
+            h->runs[i].from_ns <= h->runs[i].to_ns) /* else its times contradict each other */
             h->stretches[h->stretch_count++] = (struct f4p_stretch){h->runs[i].from_ns, h->runs[i].to_ns};
     size_t runs = h->stretch_count;
     for (size_t i = 0; i < h->base_count; i++) {
