@@ -11,7 +11,7 @@
 
 static uint64_t whole(double value)
 {
-    return value > 0 ? (uint64_t)(value + 0.5) : 0;
+    return value >= 0x1p64 ? UINT64_MAX : value > 0 ? (uint64_t)(value + 0.5) : 0;
 }
 
 static uint64_t whole_blocks(uint64_t q8)
