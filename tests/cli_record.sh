@@ -193,7 +193,8 @@ if $cc -m32 -o bits32 four.c 2>/dev/null; then untouched bits32 '32-bit' ./bits3
 $cc -o dynamic four.c
 sed 's,/lib64/ld-linux-x86-64.so.2,/lib/ld-musl-x86_64.so.1\x00\x00,' dynamic >musl && chmod +x musl
 if grep -q ld-musl musl; then
-    expect_status 127 musl "$RECORD" $S -- ./musl # there is no such loader here
+    ./musl >/dev/null 2>&1
+    expect_status $? musl "$RECORD" $S -- ./musl # 127 without that loader
     ok musl_line has "$TMP/err" 'is linked with musl'
     ok musl_no_trace [ "$(count_traces)" -eq 0 ]
 else
