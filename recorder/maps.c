@@ -107,10 +107,10 @@ static void forget_range(const void *at, size_t bytes)
     uintptr_t start = (uintptr_t)at, end = start + ((bytes + PAGE - 1) & ~(size_t)(PAGE - 1));
     int saved = errno;
 
-    if (!__atomic_load_n(&tracked_count, __ATOMIC_RELAXED) || t->inside || start % PAGE || end <= start)
+    if (!__atomic_load_n(&tracked_count, __ATOMIC_RELAXED) || start % PAGE || end <= start)
         return;
-    if (f4p_sample_ready(t) && !f4p_lock_is_mine(t->tid)) {
-        t->inside = true;
+    if (!f4p_sample_nested(t, __builtin_frame_address(0)) && f4p_sample_ready(t)) {
+        f4p_thread_enter(t, __builtin_frame_address(0));
         if (f4p_sample_enter(t)) {
             forget(&f4p_session.writer, start, end, f4p_session_now());
             f4p_sample_leave();
@@ -132,7 +132,7 @@ static void record(const void *at, size_t bytes, uint8_t shift)
     struct f4p_sample s;
     int saved = errno;
 
-    f4p_sample_begin(&s, shift);
+    f4p_sample_begin(&s, shift, __builtin_frame_address(0));
     if (f4p_sample_enter(s.thread)) {
         forget(w, (uintptr_t)at, (uintptr_t)at + bytes, s.start_ns); /* a missed munmap */
         add(w, (uintptr_t)at, bytes, f4p_sample_site(w, &s), shift, s.start_ns);
@@ -164,10 +164,10 @@ int f4p_maps_unmap(void *at, size_t bytes)
 static uint32_t lift(const void *at, struct tracked *t)
 {
     uint32_t found = F4P_NONE;
-    if (!__atomic_load_n(&tracked_count, __ATOMIC_RELAXED) || f4p_thread.inside || !f4p_sample_ready(&f4p_thread) ||
-        f4p_lock_is_mine(f4p_thread.tid))
+    if (!__atomic_load_n(&tracked_count, __ATOMIC_RELAXED) ||
+        f4p_sample_nested(&f4p_thread, __builtin_frame_address(0)) || !f4p_sample_ready(&f4p_thread))
         return F4P_NONE;
-    f4p_thread.inside = true;
+    f4p_thread_enter(&f4p_thread, __builtin_frame_address(0));
     if (f4p_sample_enter(&f4p_thread)) {
         uint32_t i = first_ending_after((uintptr_t)at);
         if (i < tracked_count && tracked[i].start == (uintptr_t)at) {
@@ -191,7 +191,7 @@ static void settle(uint32_t lifted, const struct tracked *t, void *moved, size_t
     uint8_t shift = 0;
     bool failed = moved == MAP_FAILED, sampled = !failed && f4p_sample_due(new_bytes, &shift);
 
-    f4p_sample_begin(&s, shift);
+    f4p_sample_begin(&s, shift, __builtin_frame_address(0));
     if (f4p_sample_enter(s.thread)) {
         if (failed) {
             f4p_writer_relink(w, lifted);

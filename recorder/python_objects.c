@@ -131,7 +131,8 @@ static void *arena_alloc(void *context, size_t size)
     struct f4p_thread_state *t = &f4p_thread;
     bool inside = t->inside;
     (void)context;
-    t->inside = true;
+    if (!inside)
+        f4p_thread_enter(t, __builtin_frame_address(0));
     void *arena = inner_arenas.alloc(inner_arenas.context, size);
     t->inside = inside;
     if (arena)

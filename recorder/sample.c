@@ -1,6 +1,7 @@
 #include "sample.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/random.h>
@@ -57,6 +58,28 @@ static void thread_begin(struct f4p_thread_state *t)
     draw_gap(t);
 }
 
+/*
+ * A handler that left a slow path by siglongjmp has left `inside` set, and maybe the lock taken in the middle of a
+ * change. Its frame is gone when we are called from one that lies above it; on an alternative stack that says nothing.
+ */
+static COLD bool abandoned(struct f4p_thread_state *t, void *frame)
+{
+    stack_t stack;
+    if ((uintptr_t)frame <= t->frame || syscall(SYS_sigaltstack, NULL, &stack) != 0 || stack.ss_flags & SS_ONSTACK)
+        return false;
+    t->inside = false;
+    if (f4p_lock_is_mine(t->tid)) {
+        f4p_session_stop(F4P_PASSIVE_LOCK);
+        f4p_unlock();
+    }
+    return true;
+}
+
+bool f4p_sample_nested(struct f4p_thread_state *t, void *frame)
+{
+    return t->inside && !abandoned(t, frame);
+}
+
 /* false: this thread shall not record (any more). Brings thread and process up to date after clone and fork. */
 bool f4p_sample_ready(struct f4p_thread_state *t)
 {
@@ -75,9 +98,9 @@ bool f4p_sample_ready(struct f4p_thread_state *t)
 bool f4p_sample_due(size_t size, uint8_t *shift)
 {
     struct f4p_thread_state *t = &f4p_thread;
-    if (t->inside)
-        return false;
     int saved = errno;
+    if (f4p_sample_nested(t, __builtin_frame_address(0)))
+        return false;
     bool due = f4p_sample_ready(t);
     errno = saved;
     if (!due)
@@ -106,15 +129,21 @@ static void drain(void)
     }
 }
 
-/* Takes the lock and opens the trace. false: nothing is held and there is nothing to record to. */
-bool f4p_sample_enter(struct f4p_thread_state *t)
+/* A fork in a signal handler that interrupted a slow path lets the child go on with it: the trace is the parent's. */
+bool f4p_sample_enter(struct f4p_thread_state *t, uint64_t now_ns)
 {
+    if (f4p_session_forked())
+        return false;
     if (!f4p_lock(t->tid)) {
         f4p_session_stop(F4P_PASSIVE_LOCK);
         return false;
     }
+    if (f4p_session_forked()) {
+        f4p_unlock();
+        return false;
+    }
     pending.changing = true;
-    if (!f4p_session.stopped && !f4p_session_file_whole())
+    if (!f4p_session.stopped && !f4p_session_file_whole(now_ns))
         f4p_session_stop(F4P_PASSIVE_TRUNCATED);
     if (!f4p_session.stopped && f4p_session_open())
         return true;
@@ -136,10 +165,10 @@ void f4p_sample_leave(void)
 
 /* ---- what a sample is made of ---- */
 
-void f4p_sample_begin(struct f4p_sample *s, uint8_t shift)
+void f4p_sample_begin(struct f4p_sample *s, uint8_t shift, void *frame)
 {
     s->thread = &f4p_thread;
-    s->thread->inside = true;
+    f4p_thread_enter(s->thread, frame);
     s->shift = shift;
     s->start_ns = f4p_session_now();
     s->python = f4p_python_thread_state();
@@ -231,16 +260,18 @@ static COLD void *sampled_call(const struct f4p_call *call, const struct pick *p
     struct f4p_sample s;
     uint32_t site = F4P_NONE, slot = F4P_NONE;
     bool large = pick->size >= LARGE;
+    int error = errno;
 
-    f4p_sample_begin(&s, pick->shift);
-    if (large && f4p_sample_enter(s.thread)) {
+    f4p_sample_begin(&s, pick->shift, __builtin_frame_address(0));
+    if (large && f4p_sample_enter(s.thread, s.start_ns)) {
         site = f4p_sample_site(w, &s);
         slot = request_begin(w, &s, F4P_REQUEST_ALLOC, pick->size, site, F4P_NONE);
         f4p_sample_leave();
     }
+    errno = error;
     void *block = call_real(call);
-    int error = errno;
-    if (f4p_sample_enter(s.thread)) {
+    error = errno;
+    if (f4p_sample_enter(s.thread, s.start_ns)) {
         f4p_writer_request_end(w, slot);
         if (site == F4P_NONE)
             site = f4p_sample_site(w, &s);
@@ -313,26 +344,30 @@ static void forget_nested(void *block)
     pending.changing = false;
 }
 
-void f4p_sample_free(void *block)
+/* Before the real free: afterwards another thread may get the address and record it. */
+static void forget_before(struct f4p_thread_state *t, void *block)
 {
-    struct f4p_thread_state *t = &f4p_thread;
     int saved = errno;
-
-    /* Before the real free: afterwards another thread may get the address and record it. */
-    if (f4p_sample_ready(t)) {
-        if (f4p_lock_is_mine(t->tid)) {
+    if (f4p_filter_maybe(block) && f4p_sample_ready(t)) {
+        bool nested = f4p_sample_nested(t, __builtin_frame_address(0));
+        if (nested && f4p_lock_is_mine(t->tid)) {
             forget_nested(block);
-        } else {
-            bool inside = t->inside;
-            t->inside = true;
+        } else if (!f4p_session.stopped) {
+            if (!nested)
+                f4p_thread_enter(t, __builtin_frame_address(0));
             if (f4p_sample_enter(t)) {
                 forget(&f4p_session.writer, block);
                 f4p_sample_leave();
             }
-            t->inside = inside;
+            t->inside = nested;
         }
     }
     errno = saved;
+}
+
+void f4p_sample_free(void *block)
+{
+    forget_before(&f4p_thread, block);
     f4p_real.free(block);
 }
 
@@ -392,16 +427,18 @@ static COLD void *tracked_realloc(void *block, size_t size, bool sampled, uint8_
     struct f4p_writer *w = &f4p_session.writer;
     struct move m = {F4P_NONE, F4P_NONE, F4P_NONE};
     struct f4p_sample s;
+    int error = errno;
 
-    f4p_sample_begin(&s, shift);
-    bool begun = f4p_sample_enter(s.thread);
+    f4p_sample_begin(&s, shift, __builtin_frame_address(0));
+    bool begun = f4p_sample_enter(s.thread, s.start_ns);
     if (begun) {
         move_begin(w, &s, &m, block, size, sampled);
         f4p_sample_leave();
     }
+    errno = error;
     void *moved = f4p_real.realloc(block, size);
-    int error = errno;
-    if (begun && f4p_sample_enter(s.thread)) {
+    error = errno;
+    if (begun && f4p_sample_enter(s.thread, s.start_ns)) {
         if (moved)
             move_end(w, &s, &m, moved, size);
         else
@@ -422,22 +459,17 @@ void *f4p_sample_realloc(void *block, size_t size)
     if (!block)
         return f4p_sample_call(F4P_CALL_MALLOC, 1, size);
     if (size == 0) { /* the C library frees */
-        int saved = errno;
-        if (f4p_filter_maybe(block) && f4p_sample_ready(t) && !f4p_lock_is_mine(t->tid) && f4p_sample_enter(t)) {
-            forget(&f4p_session.writer, block);
-            f4p_sample_leave();
-        }
-        errno = saved;
+        forget_before(t, block);
         return f4p_real.realloc(block, size);
     }
     if (size < t->left)
         t->left -= size;
     else
         sampled = f4p_sample_due(size, &shift);
-    if (t->inside || (!sampled && !f4p_filter_maybe(block)))
+    if (!sampled && !f4p_filter_maybe(block))
         return f4p_real.realloc(block, size);
     int saved = errno;
-    bool usable = f4p_sample_ready(t);
+    bool usable = !f4p_sample_nested(t, __builtin_frame_address(0)) && f4p_sample_ready(t);
     errno = saved;
     return usable ? tracked_realloc(block, size, sampled, shift) : f4p_real.realloc(block, size);
 }

@@ -16,11 +16,14 @@ struct f4p_sample {
 bool f4p_sample_ready(struct f4p_thread_state *t);
 
 /** Takes the lock and opens the trace. false: nothing is held and there is nothing to record to. */
-bool f4p_sample_enter(struct f4p_thread_state *t);
+bool f4p_sample_enter(struct f4p_thread_state *t, uint64_t now_ns);
 void f4p_sample_leave(void);
 
-/** Sets thread->inside, which the caller clears, and takes the time. Before the lock. */
-void f4p_sample_begin(struct f4p_sample *s, uint8_t shift);
+/** Sets thread->inside, which the caller clears, and takes the time. Before the lock. `frame`: the caller's. */
+void f4p_sample_begin(struct f4p_sample *s, uint8_t shift, void *frame);
+
+/** Called within a slow path of this thread, as by a signal handler; `frame` is the caller's. */
+bool f4p_sample_nested(struct f4p_thread_state *t, void *frame);
 
 /** Under the lock: site of the calling stack and thread; a request that failed; the end, which leaves. */
 uint32_t f4p_sample_site(struct f4p_writer *w, const struct f4p_sample *s);

@@ -152,13 +152,12 @@ static void *map(size_t bytes, int flags, int fd)
  * last page, which nothing else uses, goes with any truncation, and a system call that writes to it fails without a
  * signal. What is left is the time between this look and the op's end; ops that follow each other fast share a look.
  */
-bool f4p_session_file_whole(void)
+bool f4p_session_file_whole(uint64_t now_ns)
 {
     static bool unsupported;
-    uint64_t now = monotonic_ns();
-    if (unsupported || !f4p_session.has_file || now - here.looked_ns < LOOK_PERIOD_NS)
+    if (unsupported || !f4p_session.has_file || now_ns < here.looked_ns + LOOK_PERIOD_NS)
         return true;
-    here.looked_ns = now;
+    here.looked_ns = now_ns;
     uint8_t *last = (uint8_t *)here.base + f4p_session.writer.header.file_bytes - F4P_PAGE;
     if (syscall(SYS_clock_gettime, CLOCK_MONOTONIC_COARSE, last) == 0)
         return true;
@@ -172,8 +171,10 @@ bool f4p_session_file_whole(void)
  */
 static void lock_next(enum f4p_section_kind kind, uint64_t used)
 {
-    const struct f4p_section *section = f4p_layout_find(&f4p_session.writer.header, kind);
     uint64_t *locked = &here.locked[kind];
+    if (*locked >= used)
+        return;
+    const struct f4p_section *section = f4p_layout_find(&f4p_session.writer.header, kind);
     while (*locked < used && *locked < section->bytes && here.lock_budget >= LOCK_CHUNK) {
         uint64_t chunk = section->bytes - *locked < LOCK_CHUNK ? section->bytes - *locked : LOCK_CHUNK;
         if (syscall(SYS_mlock2, (uint8_t *)here.base + section->offset + *locked, chunk, MLOCK_ONFAULT) != 0) {
@@ -192,7 +193,7 @@ static void lock_hot(void)
         return;
     lock_next(F4P_SECTION_CONTROL, 1);
     lock_next(F4P_SECTION_OPEN, F4P_OPEN_BYTES);
-    lock_next(F4P_SECTION_TIMELINE, UINT64_MAX);
+    lock_next(F4P_SECTION_TIMELINE, 2 * (uint64_t)F4P_BUCKETS * sizeof(struct f4p_bucket));
     lock_next(F4P_SECTION_SITES, state->sites * sizeof(struct f4p_site) + F4P_PAGE);
     lock_next(F4P_SECTION_LIVE, state->live_high * sizeof(struct f4p_live) + F4P_PAGE);
     lock_next(F4P_SECTION_NODES, state->nodes * sizeof(struct f4p_node) + F4P_PAGE);
@@ -415,7 +416,7 @@ void f4p_session_start(void)
     struct f4p_session *session = &f4p_session;
     int saved = errno;
 
-    f4p_thread.inside = true;
+    f4p_thread_enter(&f4p_thread, __builtin_frame_address(0));
     session->start_ns = monotonic_ns();
     f4p_config_read(&session->config);
     session->stopped = !session->config.record;
@@ -448,7 +449,7 @@ void f4p_session_reset(void)
     here.forked_from = session->open ? session->writer.state.pid : (uint32_t)getppid();
     here.launched = false;
     here.vitals_resolved = false;
-    here.next_vitals_ns = 0;
+    here.next_vitals_ns = here.looked_ns = 0;
     session->writer.state.shift = 0;
     session->open = false;
     session->has_file = false;
@@ -474,7 +475,7 @@ void f4p_session_exit(void)
     int saved = errno;
 
     if (session->open && session->has_file && !session->stopped && !f4p_session_forked() && !t->inside) {
-        t->inside = true;
+        f4p_thread_enter(t, __builtin_frame_address(0));
         if (f4p_lock((uint32_t)syscall(SYS_gettid))) {
             if (!here.launched)
                 take_vitals(F4P_VITALS_ALL, f4p_session_now());

@@ -16,10 +16,18 @@ struct f4p_thread_state {
     uint8_t shift;       /* interval the current gap was drawn under */
     bool seeded;
     bool inside;          /* in a slow path: what it allocates is not sampled */
+    uintptr_t frame;      /* of the function that set `inside` */
     uint64_t object_size; /* not 0: the next malloc serves a sampled Python object of this size */
     uint8_t object_shift;
 };
 
 extern THREAD_LOCAL struct f4p_thread_state f4p_thread;
+
+/** Begins a slow path; `frame` is the address of the frame that it ends with. */
+static inline void f4p_thread_enter(struct f4p_thread_state *t, void *frame)
+{
+    t->frame = (uintptr_t)frame;
+    t->inside = true;
+}
 
 #endif
