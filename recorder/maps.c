@@ -111,8 +111,9 @@ static void forget_range(const void *at, size_t bytes)
         return;
     if (!f4p_sample_nested(t, __builtin_frame_address(0)) && f4p_sample_ready(t)) {
         f4p_thread_enter(t, __builtin_frame_address(0));
-        if (f4p_sample_enter(t)) {
-            forget(&f4p_session.writer, start, end, f4p_session_now());
+        uint64_t now = f4p_session_now();
+        if (f4p_sample_enter(t, now)) {
+            forget(&f4p_session.writer, start, end, now);
             f4p_sample_leave();
         }
         t->inside = false;
@@ -133,7 +134,7 @@ static void record(const void *at, size_t bytes, uint8_t shift)
     int saved = errno;
 
     f4p_sample_begin(&s, shift, __builtin_frame_address(0));
-    if (f4p_sample_enter(s.thread)) {
+    if (f4p_sample_enter(s.thread, s.start_ns)) {
         forget(w, (uintptr_t)at, (uintptr_t)at + bytes, s.start_ns); /* a missed munmap */
         add(w, (uintptr_t)at, bytes, f4p_sample_site(w, &s), shift, s.start_ns);
         f4p_sample_end(&s);
@@ -168,7 +169,7 @@ static uint32_t lift(const void *at, struct tracked *t)
         f4p_sample_nested(&f4p_thread, __builtin_frame_address(0)) || !f4p_sample_ready(&f4p_thread))
         return F4P_NONE;
     f4p_thread_enter(&f4p_thread, __builtin_frame_address(0));
-    if (f4p_sample_enter(&f4p_thread)) {
+    if (f4p_sample_enter(&f4p_thread, f4p_session_now())) {
         uint32_t i = first_ending_after((uintptr_t)at);
         if (i < tracked_count && tracked[i].start == (uintptr_t)at) {
             *t = tracked[i];
@@ -192,7 +193,7 @@ static void settle(uint32_t lifted, const struct tracked *t, void *moved, size_t
     bool failed = moved == MAP_FAILED, sampled = !failed && f4p_sample_due(new_bytes, &shift);
 
     f4p_sample_begin(&s, shift, __builtin_frame_address(0));
-    if (f4p_sample_enter(s.thread)) {
+    if (f4p_sample_enter(s.thread, s.start_ns)) {
         if (failed) {
             f4p_writer_relink(w, lifted);
             tracked_insert(t->start, t->end, lifted);

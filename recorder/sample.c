@@ -319,13 +319,13 @@ void *f4p_sample_object(size_t size, bool zero, bool *sampled)
 
 /* ---- free ---- */
 
-static void forget(struct f4p_writer *w, void *block)
+static void forget(struct f4p_writer *w, void *block, uint64_t now)
 {
     uint32_t index = f4p_writer_find(w, (uintptr_t)block);
     if (index == F4P_NONE)
         return;
     f4p_filter_remove(block);
-    f4p_writer_free(w, index, f4p_session_now());
+    f4p_writer_free(w, index, now);
 }
 
 /* In a signal handler that interrupted this thread while it holds the lock. */
@@ -339,7 +339,7 @@ static void forget_nested(void *block)
         return;
     }
     pending.changing = true;
-    forget(&f4p_session.writer, block);
+    forget(&f4p_session.writer, block, f4p_session_now());
     drain();
     pending.changing = false;
 }
@@ -355,8 +355,9 @@ static void forget_before(struct f4p_thread_state *t, void *block)
         } else if (!f4p_session.stopped) {
             if (!nested)
                 f4p_thread_enter(t, __builtin_frame_address(0));
-            if (f4p_sample_enter(t)) {
-                forget(&f4p_session.writer, block);
+            uint64_t now = f4p_session_now();
+            if (f4p_sample_enter(t, now)) {
+                forget(&f4p_session.writer, block, now);
                 f4p_sample_leave();
             }
             t->inside = nested;
