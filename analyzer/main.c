@@ -10,6 +10,9 @@
 #include "output.h"
 #include "report.h"
 #include "text.h"
+#ifdef HAVE_NCURSESW
+#include "tui.h"
+#endif
 
 static void interrupted(int signal)
 {
@@ -122,6 +125,21 @@ static int exit_status(const struct f4p_report *report)
     return F4P_EXIT_OK;
 }
 
+static int show(const struct f4p_options *options, struct f4p_job *job, struct f4p_report *report)
+{
+    int status = 0;
+#ifdef HAVE_NCURSESW
+    if (options->tui && (status = f4p_tui_run(options, job, report)) >= 0)
+        return status;
+#else
+    (void)job;
+#endif
+    status = options->json ? write_face(report, options->json, true) : 0;
+    if ((options->text || options->tui) && !status)
+        status = write_face(report, options->text ? options->text : "-", false);
+    return status;
+}
+
 static int run(const struct f4p_options *options)
 {
     struct f4p_job job = {0};
@@ -139,10 +157,7 @@ static int run(const struct f4p_options *options)
     for (size_t i = 0; i < options->at_count && !options->quiet; i++)
         if (!report.at[i].known)
             fprintf(stderr, "fil4prod-analyze: --at %s: nothing is known of that time\n", options->at[i]);
-    if (options->json)
-        status = write_face(&report, options->json, true);
-    if (options->text && !status)
-        status = write_face(&report, options->text, false);
+    status = show(options, &job, &report);
     report_gates(&report);
     if (!status)
         status = exit_status(&report);

@@ -19,7 +19,7 @@
 /* X(ID, name, short, has argument, argument, help); G(heading). The one list of options. */
 #define OPTIONS(X, G)                                                                                              \
     G("Faces")                                                                                                     \
-    X(TEXT, "text", 0, MAY, "FILE", "the report as text; the default")                                             \
+    X(TEXT, "text", 0, MAY, "FILE", "the report as text; the default but on a terminal")                           \
     X(JSON, "json", 0, MAY, "FILE", "everything as JSON, schema fil4prod.analysis/1")                              \
     G("When")                                                                                                      \
     X(AT, "at", 0, HAS, "WHEN", "the heap at: peak, end, 50%, 1h58m, end-30s, an RFC 3339 time")                   \
@@ -49,7 +49,8 @@
     X(QUIET, "quiet", 'q', NO, NULL, "no warnings")                                                                \
     X(VERBOSE, "verbose", 'v', NO, NULL, "longer text: all facts of the trace")                                    \
     X(COLOR, "color", 0, HAS, "WHEN", "auto (default), always or never; NO_COLOR is respected")                    \
-    X(CHARSET, "charset", 0, HAS, "SET", "auto (default), utf-8 or ascii")                                         \
+    X(CHARSET, "charset", 0, HAS, "SET", "auto (default), utf-8, ascii, or blocks (utf-8 without braille)")        \
+    X(FOLLOW, "follow", 0, NO, NULL, "on a terminal: the job still runs, look again and again")                    \
     X(HELP, "help", 'h', NO, NULL, "this list")                                                                    \
     X(VERSION, "version", 'V', NO, NULL, "version, and what is built in")
 
@@ -211,7 +212,7 @@ static int set_choice(struct f4p_options *o, int id, const char *value)
     static const char *const metrics[] = {"bytes", "blocks", NULL}, *const units[] = {"iec", "si", "bytes", NULL},
                              *const sources[] = {"lines", "none", NULL},
                              *const colors[] = {"auto", "always", "never", NULL},
-                             *const charsets[] = {"auto", "utf-8", "ascii", NULL};
+                             *const charsets[] = {"auto", "utf-8", "ascii", "blocks", NULL};
     int choice = 0, status = 0;
     if (id == ID_GROUP_BY) {
         status = set_word(&choice, "group-by", value, groupings);
@@ -326,6 +327,9 @@ static int set_option(struct f4p_options *o, int id, const char *value)
     case ID_VERBOSE:
         o->verbose++;
         return 0;
+    case ID_FOLLOW:
+        o->follow = true;
+        return 0;
     default:
         return set_choice(o, id, value);
     }
@@ -335,8 +339,17 @@ static int set_option(struct f4p_options *o, int id, const char *value)
 static int place_output(struct f4p_options *o, const char *output)
 {
     const char **face = o->json && !strcmp(o->json, "-") ? &o->json : &o->text;
-    if (!o->text && !o->json)
+#ifdef HAVE_NCURSESW
+    const char *term = getenv("TERM");
+    o->tui = !o->text && !o->json && !output && !o->gate_count && isatty(STDIN_FILENO) && isatty(STDOUT_FILENO) &&
+             term && *term && strcmp(term, "dumb");
+#endif
+    if (!o->text && !o->json && !o->tui)
         o->text = "-";
+    if (o->follow && !o->tui)
+        return usage("--follow needs a terminal, and no other face");
+    if (o->tui)
+        return 0;
     if (o->text && o->json && !strcmp(o->text, o->json))
         return usage("--text and --json both go to %s: give one of them a file",
                      strcmp(o->text, "-") ? o->text : "standard output");

@@ -18,7 +18,7 @@ enum f4p_exit {
     F4P_EXIT_INTERRUPTED = 130
 };
 
-enum f4p_charset { F4P_CHARSET_AUTO, F4P_CHARSET_UTF8, F4P_CHARSET_ASCII };
+enum f4p_charset { F4P_CHARSET_AUTO, F4P_CHARSET_UTF8, F4P_CHARSET_ASCII, F4P_CHARSET_BLOCKS };
 enum f4p_color { F4P_COLOR_AUTO, F4P_COLOR_ALWAYS, F4P_COLOR_NEVER };
 
 enum f4p_gate_kind { F4P_GATE_PEAK, F4P_GATE_END, F4P_GATE_GROWTH, F4P_GATE_FOCUS };
@@ -49,6 +49,8 @@ struct f4p_options {
     struct f4p_gate_option gates[F4P_MAX_GATES];
     size_t gate_count;
     bool no_source, strict, force, quiet;
+    bool tui;    /* no face was asked for, and the terminal can have it */
+    bool follow; /* the job runs: look again and again */
     int verbose;
     enum f4p_color color;
     enum f4p_charset charset;

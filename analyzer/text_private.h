@@ -71,4 +71,7 @@ void f4p_page_facts(const struct f4p_page *page);
 bool f4p_page_source(const struct f4p_page *page, const struct f4p_frame *frame, char *out, size_t bytes,
                      bool *changed);
 
+/** A trace may name any file: only what looks like source, and is a regular file, may be opened. */
+bool f4p_page_looks_like_source(const char *file);
+
 #endif

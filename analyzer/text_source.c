@@ -29,8 +29,7 @@ static bool from_trace(const struct f4p_trace *trace, const char *file, uint32_t
     return false;
 }
 
-/* A trace may name any file: only what looks like source is opened, and only regular files. */
-static bool looks_like_source(const char *file)
+bool f4p_page_looks_like_source(const char *file)
 {
     static const char *const endings[] = {".py",  ".pyx", ".c",  ".h",  ".cc", ".cpp",
                                           ".cxx", ".hpp", ".rs", ".go", ".f90"};
@@ -83,7 +82,7 @@ bool f4p_page_source(const struct f4p_page *page, const struct f4p_frame *frame,
         if (from_trace(r->job->traces[i], file, frame->line, out, bytes))
             return true;
     int used = *file == '/' ? snprintf(path, sizeof path, "%s", file) : snprintf(path, sizeof path, "%s/%s", cwd, file);
-    if (used < 0 || used >= (int)sizeof path || *path != '/' || !looks_like_source(path) ||
+    if (used < 0 || used >= (int)sizeof path || *path != '/' || !f4p_page_looks_like_source(path) ||
         !from_disk(path, frame->line, out, bytes, &modified))
         return false;
     *changed = modified > (time_t)(r->model->start_realtime_ns / 1000000000) + 1;

@@ -1,0 +1,186 @@
+/*
+ * What the parts of the terminal face share.
+ *
+ * Vocabulary
+ *   view     one of the six numbered screens; an overlay is a view on top of it until Esc.
+ *   instant  the moment whose heap all views show.
+ *   filter   which entries count and which frames are shown; asked for with \, on top of the command line's.
+ */
+#ifndef FIL4PROD_TUI_PRIVATE_H
+#define FIL4PROD_TUI_PRIVATE_H
+
+#include "text_private.h"
+#include "tui_browser.h"
+
+/* ---- instants ---- */
+
+enum f4p_moment_kind { F4P_MOMENT_END, F4P_MOMENT_PEAK, F4P_MOMENT_TIME };
+
+struct f4p_moment {
+    enum f4p_moment_kind kind;
+    uint64_t t_ns; /* of the job; of END and PEAK too */
+};
+
+#define F4P_TUI_HEAPS 12u
+
+struct f4p_tui_heap {
+    struct f4p_moment moment;
+    bool known;
+    uint64_t used;
+    struct f4p_heap heap; /* filtered; sums is NULL if the slot is free */
+};
+
+/* ---- filter ---- */
+
+#define F4P_TUI_TEXT_BYTES 256u
+
+struct f4p_tui_filter {
+    char text[F4P_TUI_TEXT_BYTES]; /* as typed; "" shows all */
+    uint8_t *in;                   /* by entry: counts; NULL: all do */
+    uint8_t *hidden;               /* by frame; NULL: none */
+};
+
+/** Compiles `text` for `model`: focus=RE ignore=RE hide=RE thread=RE pid=N lib=RE, quoted with "" where it has spaces;
+ * a bare word is a focus. 0, or -1 with a word on what is wrong; `filter` is unchanged then. */
+int f4p_tui_filter_set(struct f4p_tui_filter *filter, const struct f4p_model *model, const char *text, char *error,
+                       size_t bytes);
+void f4p_tui_filter_free(struct f4p_tui_filter *filter);
+
+/* ---- views ---- */
+
+struct f4p_tui;
+
+enum f4p_view_id {
+    F4P_VIEW_VERDICT,
+    F4P_VIEW_TIME,
+    F4P_VIEW_TREE,
+    F4P_VIEW_TOP,
+    F4P_VIEW_SOURCE,
+    F4P_VIEW_DIFF,
+    F4P_VIEW_TABS, /* those before it have a number */
+    F4P_VIEW_FLAME = F4P_VIEW_TABS,
+    F4P_VIEW_CALLERS,
+    F4P_VIEW_SIZES,
+    F4P_VIEW_FACTS,
+    F4P_VIEW_HELP,
+    F4P_VIEW_COUNT
+};
+
+struct f4p_view_ops {
+    const char *name;
+    size_t state_bytes;
+    /** Model, instant, filter or order are others: forgets what was computed from them. */
+    void (*changed)(struct f4p_tui *tui, void *state);
+    void (*draw)(struct f4p_tui *tui, void *state, struct f4p_area area);
+    /** Before the common meaning of an action; true: done. May be NULL. */
+    bool (*act)(struct f4p_tui *tui, void *state, enum f4p_action action);
+    /** The rows that moving, searching and exporting are about, up to date; NULL: none. May be NULL. */
+    struct f4p_browser *(*browser)(struct f4p_tui *tui, void *state);
+    /** The frame that e, y, c and Enter are about; F4P_NONE: none. May be NULL. */
+    uint32_t (*frame)(struct f4p_tui *tui, void *state);
+    /** A click outside of the browser's rows. May be NULL. */
+    bool (*click)(struct f4p_tui *tui, void *state, struct f4p_click click);
+    void (*close)(void *state);
+    const char *hint; /* keys worth knowing here, for the footer */
+};
+
+extern const struct f4p_view_ops f4p_view_verdict, f4p_view_time, f4p_view_tree, f4p_view_top, f4p_view_source,
+    f4p_view_diff, f4p_view_flame, f4p_view_callers, f4p_view_sizes, f4p_view_facts, f4p_view_help;
+
+/* ---- all of it ---- */
+
+enum f4p_prompt { F4P_PROMPT_NONE, F4P_PROMPT_SEARCH, F4P_PROMPT_FILTER, F4P_PROMPT_EXPORT };
+
+struct f4p_tui {
+    const struct f4p_options *options;
+    struct f4p_job *job;
+    struct f4p_report *report;
+    struct f4p_screen screen;
+    struct f4p_page page; /* for the text face's words; its stream is NULL */
+
+    struct f4p_moment instant;
+    struct f4p_moment marks[2];
+    bool marked[2];
+    struct f4p_tui_heap heaps[F4P_TUI_HEAPS];
+    uint64_t clock; /* of the heaps' use */
+    struct f4p_tui_filter filter;
+    bool libraries; /* their frames are shown */
+    bool bottom_up;
+    uint8_t *visible; /* by frame, from filter and `libraries`; NULL: not computed */
+
+    enum f4p_view_id view, over, back; /* `over`: COUNT if there is no overlay; `back`: where Esc leads from Source */
+    void *state[F4P_VIEW_COUNT];
+    bool stale[F4P_VIEW_COUNT]; /* changed() is due */
+
+    uint32_t picked; /* frame that was selected when an overlay was opened */
+
+    enum f4p_prompt prompt;
+    char input[F4P_TUI_TEXT_BYTES];
+    char search[F4P_TUI_TEXT_BYTES];
+    size_t search_from; /* the browser's row when searching began */
+    char filter_before[F4P_TUI_TEXT_BYTES];
+    bool filter_due;
+    char message[512]; /* shown until the next key */
+    bool message_bad;
+    bool ended; /* --follow: the job is over */
+    bool done;
+};
+
+/** The heap at a moment, filtered; NULL: not known. Valid until the moment, filter or model change. */
+const struct f4p_heap *f4p_tui_heap_at(struct f4p_tui *tui, struct f4p_moment moment);
+/** At the chosen instant. */
+const struct f4p_heap *f4p_tui_heap(struct f4p_tui *tui);
+void f4p_tui_heaps_forget(struct f4p_tui *tui);
+
+/** By frame id: nonzero if it is shown in trees. NULL: no memory. */
+const uint8_t *f4p_tui_visible(struct f4p_tui *tui);
+
+/** All views are to compute anew. */
+void f4p_tui_changed(struct f4p_tui *tui);
+
+void f4p_tui_go(struct f4p_tui *tui, enum f4p_view_id view);
+void f4p_tui_set_instant(struct f4p_tui *tui, struct f4p_moment moment);
+/** Adds a word to the filter, as Enter on a thread, process or library does. */
+void f4p_tui_narrow(struct f4p_tui *tui, const char *term);
+/** Shows `frame` in Source; Esc leads back. `stack`: whose frames the stack pane shows; F4P_NONE: the largest. */
+void f4p_tui_show_source(struct f4p_tui *tui, uint32_t frame, uint32_t stack);
+/** The stack with most bytes at the instant among those with `frame` in them; F4P_NONE: none. */
+uint32_t f4p_tui_heaviest(struct f4p_tui *tui, uint32_t frame);
+/** Shows `frame`'s callers and callees. */
+void f4p_tui_show_callers(struct f4p_tui *tui, uint32_t frame);
+
+__attribute__((format(printf, 3, 4))) void f4p_tui_say(struct f4p_tui *tui, bool bad, const char *format, ...);
+
+/* ---- words and numbers ---- */
+
+/** "0:21.8 (death)", "0:12.3": a moment in words. */
+void f4p_tui_moment_words(const struct f4p_tui *tui, struct f4p_moment moment, char *out, size_t bytes);
+/** "etl.py:88 load". */
+void f4p_tui_frame_label(const struct f4p_tui *tui, uint32_t frame, char *out, size_t bytes);
+/** A frame's identity over filters and reloads. */
+uint64_t f4p_tui_frame_id(const struct f4p_tui *tui, uint32_t frame);
+/** The full path of a frame's file, "" if it has none. */
+void f4p_tui_frame_path(const struct f4p_tui *tui, uint32_t frame, char *out, size_t bytes);
+/** The style of a frame's library. */
+unsigned f4p_tui_frame_style(const struct f4p_tui *tui, uint32_t frame);
+/** A cell with bytes, or blocks if that is the metric. `like`: the column's largest. */
+void f4p_tui_cell_bytes(const struct f4p_tui *tui, struct f4p_cell *cell, double bytes, double like);
+void f4p_tui_cell_percent(struct f4p_cell *cell, double part, double whole);
+/** The 95 % half-width of `sums` in percent of its bytes. */
+void f4p_tui_cell_error(const struct f4p_tui *tui, struct f4p_cell *cell, const struct f4p_sums *sums);
+/** Bytes of Q8 fixed point. */
+double f4p_tui_q8(uint64_t q8);
+
+/** Opens the frame's line in $VISUAL or $EDITOR; says what is wrong. */
+void f4p_tui_edit(struct f4p_tui *tui, uint32_t frame);
+/** Copies the frame's location, or shows it. */
+void f4p_tui_copy(struct f4p_tui *tui, uint32_t frame);
+
+/** Reads the trace again. 0, or -1: what was shown stays. */
+int f4p_tui_reload(struct f4p_tui *tui);
+
+/** Lines of the text face, written by `write`: count lines in *lines, free() both lines[0] and lines. */
+char **f4p_tui_lines(const struct f4p_tui *tui, void (*write)(const struct f4p_page *page), unsigned columns,
+                     size_t *count);
+
+#endif

@@ -1,0 +1,179 @@
+/* Flame: the tree as boxes over the whole screen. Arrows walk it, Enter zooms to a box. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "tui_icicle.h"
+
+struct flame {
+    struct f4p_tree tree;
+    struct f4p_icicle icicle;
+    uint32_t root, selected;
+    struct f4p_area area;
+    unsigned first; /* row of the layout at the top */
+    bool known;
+};
+
+static void changed(struct f4p_tui *tui, void *state)
+{
+    struct flame *v = state;
+    const struct f4p_heap *heap = f4p_tui_heap(tui);
+    const uint8_t *visible = f4p_tui_visible(tui);
+    f4p_tree_free(&v->tree);
+    f4p_icicle_free(&v->icicle);
+    v->root = v->selected = 0;
+    v->first = 0;
+    v->known = heap && visible && !f4p_tree_build(&v->tree, tui->report->model, heap, tui->bottom_up, visible);
+}
+
+static const struct f4p_box *box_of(const struct flame *v, uint32_t node)
+{
+    for (size_t i = 0; i < v->icicle.count; i++)
+        if (v->icicle.boxes[i].node == node)
+            return &v->icicle.boxes[i];
+    return NULL;
+}
+
+/* What the colour says, in words. */
+static void draw_selected(const struct f4p_tui *tui, const struct flame *v, int row)
+{
+    const struct f4p_model *m = tui->report->model;
+    const struct f4p_tree_node *node = &v->tree.nodes[v->selected];
+    char label[F4P_TUI_CELL_BYTES], text[F4P_TUI_CELL_BYTES + 200], number[F4P_NUMBER_BYTES];
+    double bytes = f4p_tui_q8(node->sums.bytes), all = f4p_tui_q8(v->tree.nodes[0].sums.bytes);
+    f4p_tui_frame_label(tui, node->frame, label, sizeof label);
+    const char *library = node->frame == F4P_NONE ? "" : f4p_model_string(m, f4p_model_frame(m, node->frame)->library);
+    snprintf(text, sizeof text, "%s %.1f%%  %s  %s%s", f4p_text_bytes(number, bytes, tui->options->units),
+             all > 0 ? 100 * bytes / all : 0, v->selected ? label : "all of it", *library ? "library " : "", library);
+    f4p_screen_cell(&tui->screen, row, 1, tui->screen.columns - 2, F4P_STYLE_BOLD, text, false);
+}
+
+static void draw(struct f4p_tui *tui, void *state, struct f4p_area area)
+{
+    struct flame *v = state;
+    v->area = (struct f4p_area){area.row, 0, area.rows - 1, area.columns};
+    if (!v->known || !v->tree.nodes[0].sums.bytes) {
+        f4p_screen_put(&tui->screen, area.row + 1, 2, F4P_STYLE_PLAIN, "nothing to show");
+        return;
+    }
+    if (f4p_icicle_lay(&v->icicle, &v->tree, v->root, 200, (unsigned)area.columns)) {
+        f4p_tui_say(tui, true, "out of memory");
+        return;
+    }
+    const struct f4p_box *box = box_of(v, v->selected);
+    if (!box) {
+        v->selected = v->root;
+        box = box_of(v, v->root);
+    }
+    if (box && box->row < v->first)
+        v->first = box->row;
+    if (box && (int)box->row >= (int)v->first + v->area.rows)
+        v->first = box->row - (unsigned)v->area.rows + 1;
+    f4p_icicle_draw(&v->icicle, tui, &v->tree, v->area, v->first, v->selected);
+    draw_selected(tui, v, area.row + area.rows - 1);
+}
+
+/* The neighbour in the same row, by layout order. */
+static uint32_t beside(const struct flame *v, bool right)
+{
+    const struct f4p_box *box = box_of(v, v->selected), *best = NULL;
+    for (size_t i = 0; box && i < v->icicle.count; i++) {
+        const struct f4p_box *other = &v->icicle.boxes[i];
+        if (other->row != box->row || other->node == F4P_NONE)
+            continue;
+        if (right ? other->column > box->column && (!best || other->column < best->column)
+                  : other->column < box->column && (!best || other->column > best->column))
+            best = other;
+    }
+    return best ? best->node : v->selected;
+}
+
+static uint32_t below(struct flame *v)
+{
+    for (size_t i = 0; i < v->icicle.count; i++)
+        if (v->icicle.boxes[i].parent == v->selected && v->icicle.boxes[i].node != F4P_NONE)
+            return v->icicle.boxes[i].node;
+    return v->selected;
+}
+
+static bool act(struct f4p_tui *tui, void *state, enum f4p_action action)
+{
+    struct flame *v = state;
+    (void)tui;
+    if (!v->known)
+        return false;
+    switch (action) {
+    case F4P_ACT_LEFT:
+    case F4P_ACT_RIGHT:
+        v->selected = beside(v, action == F4P_ACT_RIGHT);
+        return true;
+    case F4P_ACT_UP:
+        if (v->selected != v->root)
+            v->selected = v->tree.nodes[v->selected].parent;
+        return true;
+    case F4P_ACT_DOWN:
+        v->selected = below(v);
+        return true;
+    case F4P_ACT_FIRST:
+        v->selected = v->root;
+        return true;
+    case F4P_ACT_ENTER:
+    case F4P_ACT_ZOOM_IN:
+        v->root = v->selected;
+        v->first = 0;
+        return true;
+    case F4P_ACT_ZOOM_OUT:
+    case F4P_ACT_BACK:
+        if (!v->root)
+            return action == F4P_ACT_ZOOM_OUT;
+        v->root = v->tree.nodes[v->root].parent;
+        return true;
+    case F4P_ACT_ZOOM_RESET:
+        v->root = 0;
+        return true;
+    default:
+        return false;
+    }
+}
+
+static uint32_t frame(struct f4p_tui *tui, void *state)
+{
+    const struct flame *v = state;
+    (void)tui;
+    return v->known ? v->tree.nodes[v->selected].frame : F4P_NONE;
+}
+
+static bool click(struct f4p_tui *tui, void *state, struct f4p_click where)
+{
+    struct flame *v = state;
+    (void)tui;
+    for (size_t i = 0; i < v->icicle.count; i++) {
+        const struct f4p_box *box = &v->icicle.boxes[i];
+        if (box->node == F4P_NONE || (int)box->row - (int)v->first + v->area.row != where.row ||
+            where.column < box->column || where.column >= box->column + box->columns)
+            continue;
+        v->selected = box->node;
+        if (where.twice)
+            v->root = box->node;
+        return true;
+    }
+    return false;
+}
+
+static void close_view(void *state)
+{
+    struct flame *v = state;
+    f4p_tree_free(&v->tree);
+    f4p_icicle_free(&v->icicle);
+}
+
+const struct f4p_view_ops f4p_view_flame = {
+    .name = "FLAME",
+    .state_bytes = sizeof(struct flame),
+    .changed = changed,
+    .draw = draw,
+    .act = act,
+    .frame = frame,
+    .click = click,
+    .close = close_view,
+    .hint = "arrows:walk Enter/+:zoom Backspace/-:out b:bottom-up w:libraries y:copy e:edit Esc:back",
+};
