@@ -123,6 +123,15 @@ static void read_attach(struct f4p_config *config)
     strcpy(config->attach_path, value);
 }
 
+static bool read_native(struct f4p_config *config)
+{
+    const char *value = secure_getenv("FIL4PROD_NATIVE");
+    config->native = F4P_NATIVE_LEAF;
+    if (!value || !*value || f4p_native_mode_parse(value, &config->native))
+        return true;
+    return bad(config, "FIL4PROD_NATIVE", value, "not full, leaf or off");
+}
+
 static bool read_output(struct f4p_config *config)
 {
     const char *value = secure_getenv("FIL4PROD_OUTPUT");
@@ -155,5 +164,5 @@ void f4p_config_read(struct f4p_config *config)
     read_attach(config);
     config->record = read_bytes(config, "FIL4PROD_SIZE", F4P_MIN_FILE_BYTES, F4P_MAX_FILE_BYTES, &config->size) &&
                      read_bytes(config, "FIL4PROD_MIN_HEAP", 0, UINT64_MAX, &config->min_heap) &&
-                     read_interval(config) && read_output(config);
+                     read_interval(config) && read_native(config) && read_output(config);
 }

@@ -6,6 +6,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "native.h"
+
 #define F4P_DEFAULT_MIN_HEAP (16ull << 20)
 #define F4P_AUTO_INTERVAL (16ull << 10) /* where the automatic interval starts, bytes */
 
@@ -17,6 +19,7 @@ struct f4p_config {
     uint64_t size;     /* of the trace file, bytes */
     uint64_t interval; /* base interval, bytes */
     uint64_t min_heap; /* estimated live bytes that earn a file */
+    enum f4p_native_mode native;
     uint8_t job[16];
     uint32_t attach_pid; /* this process may use attach_path, which the launcher made; 0: none */
     char attach_path[PATH_MAX];

@@ -10,7 +10,6 @@
 #include "real.h"
 
 #define MAX_VISITED 4096
-#define MAX_FRAMES 128        /* kept per stack: the innermost ones */
 #define MAX_TEXT 4096         /* units of a name */
 #define MAX_TABLE (32u << 10) /* bytes of a line table */
 #define MAX_FAULTS 64         /* then Python stacks are off */
@@ -29,6 +28,7 @@ struct layout {
     uint8_t previous, code, position;
     uint8_t position_kind;
     uint8_t owner; /* 0: frames have none */
+    uint8_t entry; /* 3.11: is_entry */
     bool tagged;   /* low bits of the code pointer are flags */
     uint8_t file, name, qualname, table, first_line;
     uint8_t bytecode; /* POSITION_POINTER: start of the instructions in the code object */
@@ -37,13 +37,14 @@ struct layout {
 };
 
 static const struct layout layouts[] = {
-    {9, TOP_TSTATE, 24, 24, 32, 104, POSITION_BYTES, 0, false, 104, 112, 0, 120, 40, 0, 48, 72, F4P_LINES_LNOTAB},
-    {10, TOP_TSTATE, 24, 24, 32, 96, POSITION_UNITS, 0, false, 104, 112, 0, 120, 40, 0, 48, 72, F4P_LINES_310},
-    {11, TOP_CFRAME, 8, 48, 32, 56, POSITION_POINTER, 69, false, 112, 120, 128, 136, 72, 184, 48, 72, F4P_LINES_311},
-    {12, TOP_CFRAME, 0, 8, 0, 56, POSITION_POINTER, 70, false, 112, 120, 128, 136, 68, 192, 40, 56, F4P_LINES_311},
-    {13, TOP_TSTATE, 72, 8, 0, 56, POSITION_POINTER, 70, false, 112, 120, 128, 136, 68, 200, 40, 56, F4P_LINES_311},
-    {14, TOP_TSTATE, 72, 8, 0, 56, POSITION_POINTER, 74, true, 112, 120, 128, 136, 68, 208, 40, 56, F4P_LINES_311},
-    {15, TOP_TSTATE, 72, 8, 0, 56, POSITION_POINTER, 74, true, 112, 120, 128, 136, 68, 208, 40, 56, F4P_LINES_311},
+    {9, TOP_TSTATE, 24, 24, 32, 104, POSITION_BYTES, 0, 0, false, 104, 112, 0, 120, 40, 0, 48, 72, F4P_LINES_LNOTAB},
+    {10, TOP_TSTATE, 24, 24, 32, 96, POSITION_UNITS, 0, 0, false, 104, 112, 0, 120, 40, 0, 48, 72, F4P_LINES_310},
+    {11, TOP_CFRAME, 8, 48, 32, 56, POSITION_POINTER, 69, 68, false, 112, 120, 128, 136, 72, 184, 48, 72,
+     F4P_LINES_311},
+    {12, TOP_CFRAME, 0, 8, 0, 56, POSITION_POINTER, 70, 0, false, 112, 120, 128, 136, 68, 192, 40, 56, F4P_LINES_311},
+    {13, TOP_TSTATE, 72, 8, 0, 56, POSITION_POINTER, 70, 0, false, 112, 120, 128, 136, 68, 200, 40, 56, F4P_LINES_311},
+    {14, TOP_TSTATE, 72, 8, 0, 56, POSITION_POINTER, 74, 0, true, 112, 120, 128, 136, 68, 208, 40, 56, F4P_LINES_311},
+    {15, TOP_TSTATE, 72, 8, 0, 56, POSITION_POINTER, 74, 0, true, 112, 120, 128, 136, 68, 208, 40, 56, F4P_LINES_311},
 };
 
 #define OB_TYPE 8
@@ -289,11 +290,6 @@ static uint32_t code_id(struct f4p_writer *w, const uint8_t *code)
 
 /* ---- frames ---- */
 
-struct frame {
-    const uint8_t *code;
-    uint32_t offset;
-};
-
 static uint32_t frame_offset(const uint8_t *frame, const uint8_t *code)
 {
     const struct layout *l = python.layout;
@@ -318,8 +314,16 @@ static const uint8_t *top_frame(const uint8_t *thread_state)
     return pointer_at(thread_state, l->top_at);
 }
 
-/* Collects frames innermost first, at most MAX_FRAMES; *more if there were further ones. */
-static unsigned walk(const uint8_t *frame, struct frame *frames, bool *more, bool *fault)
+/* Whether `frame` was entered from C: every frame before 3.11, those so marked in 3.11; from 3.12 on the interpreter's
+ * own frame beyond it says so. */
+static bool is_entry(const uint8_t *frame)
+{
+    const struct layout *l = python.layout;
+    return l->minor < 11 || (l->entry && frame[l->entry]);
+}
+
+/* Collects frames innermost first, at most F4P_PYTHON_FRAMES; *more if there were further ones. */
+static unsigned walk(const uint8_t *frame, struct f4p_python_frame *frames, bool *more, bool *fault)
 {
     const struct layout *l = python.layout;
     unsigned count = 0;
@@ -329,8 +333,11 @@ static unsigned walk(const uint8_t *frame, struct frame *frames, bool *more, boo
             *fault = true;
             return count;
         }
-        if (l->owner && frame[l->owner] > OWNER_MAX)
+        if (l->owner && frame[l->owner] > OWNER_MAX) {
+            if (count)
+                frames[count - 1].entry = true;
             continue;
+        }
         const uint8_t *code = pointer_at(frame, l->code);
         if (l->tagged)
             code = (const uint8_t *)((uintptr_t)code & ~(uintptr_t)3);
@@ -340,38 +347,35 @@ static unsigned walk(const uint8_t *frame, struct frame *frames, bool *more, boo
             *fault = true;
             return count;
         }
-        if (count == MAX_FRAMES) {
+        if (count == F4P_PYTHON_FRAMES) {
             *more = true;
             return count;
         }
-        frames[count++] = (struct frame){code, frame_offset(frame, code)};
+        frames[count++] = (struct f4p_python_frame){code, frame_offset(frame, code), is_entry(frame)};
     }
     return count;
 }
 
-uint32_t f4p_python_stack(struct f4p_writer *w, void *thread_state)
+unsigned f4p_python_frames(struct f4p_writer *w, void *thread_state, const struct f4p_python_frame **frames, bool *cut)
 {
-    static struct frame frames[MAX_FRAMES]; /* under the lock; the job's stack may be small */
+    static struct f4p_python_frame found[F4P_PYTHON_FRAMES]; /* under the lock; the job's stack may be small */
     bool more = false, fault = false;
 
+    *frames = found;
     if (!thread_state || !f4p_python_readable())
-        return F4P_NONE;
-    unsigned count = walk(top_frame(thread_state), frames, &more, &fault);
+        return 0;
+    unsigned count = walk(top_frame(thread_state), found, &more, &fault);
     if (fault) {
         f4p_writer_lost(w, F4P_LOSS_python);
         python.faults++;
     }
-    uint32_t node = F4P_NONE;
-    if (more || fault) {
-        if (more)
-            f4p_writer_lost(w, F4P_LOSS_depth);
-        node = f4p_writer_node(w, F4P_NONE, F4P_NODE_SPECIAL + F4P_SPECIAL_TRUNCATED, 0);
-    }
-    while (count--) {
-        uint32_t next = f4p_writer_node(w, node, code_id(w, frames[count].code), frames[count].offset);
-        if (next == F4P_NONE)
-            break;
-        node = next;
-    }
-    return node;
+    if (more)
+        f4p_writer_lost(w, F4P_LOSS_depth);
+    *cut = more || fault;
+    return count;
+}
+
+uint32_t f4p_python_node(struct f4p_writer *w, uint32_t parent, const struct f4p_python_frame *frame)
+{
+    return f4p_writer_node(w, parent, code_id(w, frame->code), frame->offset);
 }

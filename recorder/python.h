@@ -20,8 +20,20 @@ void f4p_python_facts(struct f4p_writer *w);
 /** This thread's state, or NULL; may run interpreter code that allocates. Call before taking the recorder's lock. */
 void *f4p_python_thread_state(void);
 
-/** Node of the innermost Python frame of `thread_state`, or F4P_NONE. Under the recorder's lock. */
-uint32_t f4p_python_stack(struct f4p_writer *w, void *thread_state);
+#define F4P_PYTHON_FRAMES 128 /* kept per stack: the innermost ones */
+
+struct f4p_python_frame {
+    const uint8_t *code;
+    uint32_t offset; /* of the current instruction, bytes; F4P_NONE: not known */
+    bool entry;      /* entered from C: its caller runs in another call of the interpreter's loop */
+};
+
+/** Frames of `thread_state` (may be NULL), innermost first; *cut: there were more, or one failed a check. Valid until
+ * the next call. Under the recorder's lock. */
+unsigned f4p_python_frames(struct f4p_writer *w, void *thread_state, const struct f4p_python_frame **frames, bool *cut);
+
+/** Node of `frame` called from `parent`; F4P_NONE: no room. Under the recorder's lock. */
+uint32_t f4p_python_node(struct f4p_writer *w, uint32_t parent, const struct f4p_python_frame *frame);
 
 /** New trace: what was interned in the old one does not hold. */
 void f4p_python_forget(void);

@@ -104,6 +104,7 @@ static uint32_t find_sysv(const struct object *object, const char *name)
 struct search {
     const char *name;
     void *found;
+    size_t bytes;
 };
 
 static int search_object(struct dl_phdr_info *info, size_t size, void *data)
@@ -129,14 +130,22 @@ static int search_object(struct dl_phdr_info *info, size_t size, void *data)
     if (ELF64_ST_TYPE(symbol->st_info) == STT_GNU_IFUNC)
         address = ((void *(*)(void))address)();
     search->found = address;
+    search->bytes = symbol->st_size;
     return 1;
+}
+
+void *f4p_symbol_sized(const char *name, size_t *bytes)
+{
+    struct search search = {name, NULL, 0};
+    dl_iterate_phdr(search_object, &search);
+    *bytes = search.bytes;
+    return search.found;
 }
 
 void *f4p_symbol(const char *name)
 {
-    struct search search = {name, NULL};
-    dl_iterate_phdr(search_object, &search);
-    return search.found;
+    size_t bytes;
+    return f4p_symbol_sized(name, &bytes);
 }
 
 /* ---- the allocator ---- */

@@ -11,6 +11,7 @@
 #include "filter.h"
 #include "gap.h"
 #include "lock.h"
+#include "native.h"
 #include "python.h"
 #include "real.h"
 #include "sample_private.h"
@@ -172,6 +173,7 @@ void f4p_sample_begin(struct f4p_sample *s, uint8_t shift, void *frame)
     s->shift = shift;
     s->start_ns = f4p_session_now();
     s->python = f4p_python_thread_state();
+    f4p_native_capture(s->python != NULL);
 }
 
 static uint32_t thread_id(struct f4p_writer *w, struct f4p_thread_state *t)
@@ -195,7 +197,7 @@ static uint32_t thread_id(struct f4p_writer *w, struct f4p_thread_state *t)
 
 uint32_t f4p_sample_site(struct f4p_writer *w, const struct f4p_sample *s)
 {
-    return f4p_writer_site(w, f4p_python_stack(w, s->python), thread_id(w, s->thread));
+    return f4p_writer_site(w, f4p_native_stack(w, s->python), thread_id(w, s->thread));
 }
 
 void f4p_sample_failed(struct f4p_writer *w, uint32_t site, size_t size, int error)

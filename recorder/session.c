@@ -16,6 +16,7 @@
 #include "format/layout.h"
 #include "lock.h"
 #include "maps.h"
+#include "native.h"
 #include "python.h"
 #include "thread.h"
 #include "vitals.h"
@@ -108,6 +109,7 @@ static void record_facts(void)
     if (here.forked_from)
         fact_u64(F4P_FACT_ID_FORKED_FROM, here.forked_from);
     f4p_python_facts(&f4p_session.writer);
+    f4p_native_facts(&f4p_session.writer);
 }
 
 /* ---- vitals ---- */
@@ -424,6 +426,7 @@ void f4p_session_start(void)
         make_alive_page();
     if (!session->stopped) {
         f4p_python_find();
+        f4p_native_start(session->config.native);
         session->generation = 1;
         f4p_python_objects_hook();
         if (session->config.attach_pid == (uint32_t)getpid())
@@ -445,6 +448,7 @@ void f4p_session_reset(void)
     memset(f4p_filter, 0, sizeof(f4p_filter));
     f4p_python_forget();
     f4p_maps_reset();
+    f4p_native_reset();
     here.inherited_bytes = session->open ? session->writer.state.live.bytes : here.inherited_bytes;
     here.forked_from = session->open ? session->writer.state.pid : (uint32_t)getppid();
     here.launched = false;

@@ -1,0 +1,54 @@
+/*
+ * What code is loaded where: read from /proc/self/maps with plain system calls when an address is met that is in no
+ * known module. No dl_* call: their lock may be held by a thread that waits for the one that is allocating. Looking up
+ * takes no lock; what was unloaded keeps its entry, so that what is loaded there next is told apart.
+ */
+#ifndef FIL4PROD_MODULES_H
+#define FIL4PROD_MODULES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "format/writer.h"
+
+#define F4P_BUILD_ID_MAX 32u
+
+struct f4p_code_module {
+    uintptr_t start, end;      /* mapped addresses, all segments */
+    uintptr_t bias;            /* address in memory - address in the ELF file */
+    uintptr_t eh_header;       /* .eh_frame_hdr in memory; 0: none that we can read */
+    uintptr_t eh_low, eh_high; /* bytes of the segment it lies in, mapped */
+    uint64_t eh_look;          /* the header's first eight bytes: still the same module? */
+    const char *path;          /* as in maps, without " (deleted)"; "[generated code]" for anonymous memory */
+    uint32_t path_bytes;
+    uint32_t build_id_bytes;
+    uint8_t build_id[F4P_BUILD_ID_MAX];
+};
+
+/** The module with code at `address`, or NULL. Reads the map again if it has to and if that is not too often. Not under
+ * the recorder's lock. errno is kept. */
+const struct f4p_code_module *f4p_modules_find(uintptr_t address);
+
+/** The same from what is known already. Lock-free, no system call. */
+const struct f4p_code_module *f4p_modules_known(uintptr_t address);
+
+/** A known module is not what it was: the map is read again at the next occasion. */
+void f4p_modules_stale(void);
+
+/** Grows whenever modules were found to have gone: what was remembered of addresses may be wrong. */
+uint32_t f4p_modules_generation(void);
+
+/** Id of its MODULE record, written when it is asked for first; F4P_NONE: no room. Under the recorder's lock. */
+uint32_t f4p_modules_record(struct f4p_writer *w, const struct f4p_code_module *module);
+
+/** New trace: records are written anew. Under the recorder's lock, or alone. */
+void f4p_modules_forget(void);
+
+/** In a forked child, alone: a thread of the parent may have been in here. */
+void f4p_modules_reset(void);
+
+/** Whether [address, address + bytes) can be read, without touching it: the kernel looks. */
+bool f4p_memory_readable(uintptr_t address, size_t bytes);
+
+#endif
