@@ -29,6 +29,8 @@ static uint8_t *ring_claim(struct f4p_ring *ring, uint64_t bytes)
     bytes = (bytes + F4P_LINE - 1) / F4P_LINE * F4P_LINE;
     uint64_t at = ring->pos % ring->bytes;
     if (at + bytes > ring->bytes) {
+        /* what the lap before left there would stand behind newer blocks */
+        memset(ring->base + at, 0, ring->bytes - at);
         ring->pos += ring->bytes - at;
         at = 0;
     }

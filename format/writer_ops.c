@@ -262,6 +262,7 @@ void f4p_writer_alloc(struct f4p_writer *w, const struct f4p_block_facts *block,
     uint32_t index = free_entry(w);
     if (index == F4P_NONE) {
         f4p_writer_lost(w, F4P_LOSS_live_full);
+        f4p_writer_commit(w, t_ns);
         return;
     }
     op_begin(w, F4P_OP_ALLOC, block, t_ns);
