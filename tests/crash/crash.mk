@@ -9,11 +9,12 @@ CRASH_FORMAT_O := $(patsubst %.c,$(CRASH)/obj/%.o,$(FORMAT) $(READER))
 CRASH_WRITER_O := $(patsubst %.c,$(CRASH)/obj/%.o,$(WRITER))
 CRASH_STEPS_O := $(CRASH)/obj/tests/crash/small.o $(CRASH)/obj/tests/crash/steps.o
 CRASH_PROGRAMS := $(CRASH)/steps $(patsubst %,$(CRASH)/steps_%,$(filter-out $(CRASH_READER_MUTANTS),$(CRASH_MUTANTS))) $(CRASH)/kill $(CRASH)/victim \
-	$(CRASH)/libunarmed.so $(CRASH)/libpeak_lost.so $(CRASH)/libsite_lost.so $(CRASH)/probe $(CRASH)/hog $(CRASH)/splice $(CRASH)/splice_live_trusted $(CRASH)/splice_peak_trusted
+	$(CRASH)/libunarmed.so $(CRASH)/libpeak_lost.so $(CRASH)/libsite_lost.so $(CRASH)/probe $(CRASH)/hog $(CRASH)/long $(CRASH)/splice $(CRASH)/splice_live_trusted $(CRASH)/splice_peak_trusted
 STEPS ?= 1000000
 KILLS ?= 10000
 FILES ?= 10000
 OOMS ?= 200
+EVENTS ?= 1000000000
 
 $(CRASH)/obj/%.o: %.c $(BUILD)/probe
 	$(call compile,-Itests/crash)
@@ -41,6 +42,10 @@ $(CRASH)/kill: $(CRASH)/obj/tests/crash/kill.o $(CRASH_FORMAT_O)
 	$(CRASH_LINK) -l:liblz4.a -lm
 
 $(CRASH)/probe: $(CRASH)/obj/tests/crash/probe.o $(CRASH_FORMAT_O)
+	$(call say,LD,$@)
+	$(CRASH_LINK) -l:liblz4.a -lm
+
+$(CRASH)/long: $(CRASH)/obj/tests/crash/long.o $(CRASH_WRITER_O) $(CRASH_FORMAT_O)
 	$(call say,LD,$@)
 	$(CRASH_LINK) -l:liblz4.a -lm
 
@@ -83,8 +88,13 @@ crash-splice: $(CRASH)/splice
 crash-oom: all $(CRASH)/probe $(CRASH)/hog
 	tests/crash/oom.py $(BUILD) --kills $(OOMS)
 
-.PHONY: crash-oom crash-splice crash-programs crash-steps crash-kill
+crash-long: $(CRASH)/long
+	$(CRASH)/long $(EVENTS)
+
+.PHONY: crash-long crash-oom crash-splice crash-programs crash-steps crash-kill
 
 check-run sanitized-run: crash-programs
 
 include tests/fuzz/fuzz.mk
+
+$(BUILD)/check_writer: $(BUILD)/obj/tests/crash/small.o

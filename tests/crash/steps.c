@@ -197,7 +197,7 @@ static void check_soundness(const struct f4p_trace *trace)
     if (!d->peak_sound)
         die("the peak is not sound");
     if (d->torn_bytes || d->bad_states || d->bad_live || d->bad_sites || d->bad_nodes || d->bad_records ||
-        d->missing_bytes)
+        d->bad_blocks || d->missing_bytes)
         die("damage is reported");
     for (size_t i = 0; i < trace->live_count; i++)
         if (trace->sites[trace->live[i].site].stack >= trace->node_count)
