@@ -75,6 +75,12 @@ static void measure(struct f4p_bench *b, enum kind kind, uint64_t clock)
     uint64_t took = f4p_bench_now() - start;
     uint32_t ns = took > clock ? (uint32_t)(took - clock) : 0;
 
+    if (ns > SLOW_NS && switches() != seen.switches) {
+        seen.switches = switches();
+        seen.preempted++;
+        return;
+    }
+
     bool keyframe = active || b->w.keyframe.active || b->w.state.keyframe != frame;
     bool sealed = b->w.history.pos != history;
     seen.keyframes += b->w.state.keyframe != frame;
@@ -86,11 +92,6 @@ static void measure(struct f4p_bench *b, enum kind kind, uint64_t clock)
         seen.seals++;
     } else {
         seen.op[kind].ns[seen.op[kind].count++] = ns;
-    }
-    if (ns > SLOW_NS && switches() != seen.switches) {
-        seen.switches = switches();
-        seen.preempted++;
-        return;
     }
     seen.over += ns > 100000;
     if (ns > seen.worst) {
