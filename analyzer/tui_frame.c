@@ -116,6 +116,23 @@ void f4p_frame_head(struct f4p_tui *tui, const char *const *names, const char *o
     draw_instant(tui, overlay);
 }
 
+/* As many as fit, help always. */
+static void draw_hints(const struct f4p_tui *tui, int row, int columns, const char *hint)
+{
+    static const char always[] = "?:help  q:quit";
+    int column = 1, room = columns - (int)sizeof always;
+    while (*hint) {
+        char one[64];
+        int bytes = (int)strcspn(hint, "\t");
+        snprintf(one, sizeof one, "%.*s", bytes, hint);
+        if (column + bytes > room)
+            break;
+        column += f4p_screen_put(&tui->screen, row, column, F4P_STYLE_BAR, one) + 2;
+        hint += bytes + (hint[bytes] == '\t');
+    }
+    f4p_screen_put(&tui->screen, row, column, F4P_STYLE_BAR, always);
+}
+
 void f4p_frame_foot(struct f4p_tui *tui, const char *hint)
 {
     static const char *const labels[] = {
@@ -142,7 +159,7 @@ void f4p_frame_foot(struct f4p_tui *tui, const char *hint)
     }
     const char *state = !tui->options->follow ? "" : tui->ended ? " ended" : " live";
     int right = (int)strlen(state);
-    f4p_screen_cell(screen, row, 1, screen->columns - 1 - right, F4P_STYLE_BAR, hint ? hint : "", false);
+    draw_hints(tui, row, screen->columns - 1 - right, hint);
     if (right)
         f4p_screen_put(screen, row, screen->columns - right, F4P_STYLE_BAR | F4P_STYLE_STRONG, state);
 }

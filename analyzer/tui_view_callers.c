@@ -322,5 +322,5 @@ const struct f4p_view_ops f4p_view_callers = {
     .browser = browser,
     .frame = frame,
     .close = close_view,
-    .hint = "Enter:go there Backspace:back 5:source y:copy e:edit x:export Esc:close",
+    .hint = "Enter:go there\tBackspace:back\t5:source\ty:copy\te:edit\tx:export\tEsc:close",
 };

@@ -117,5 +117,5 @@ const struct f4p_view_ops f4p_view_diff = {
     .browser = browser,
     .frame = frame,
     .close = close_view,
-    .hint = "m:mark A, B [ ]:move B h/l:group by Enter:source s:sort x:export ?:help",
+    .hint = "m:mark A, B\t[ and ]:move B\th/l:group by\tEnter:source\ts:sort\tx:export",
 };

@@ -175,5 +175,5 @@ const struct f4p_view_ops f4p_view_flame = {
     .frame = frame,
     .click = click,
     .close = close_view,
-    .hint = "arrows:walk Enter/+:zoom Backspace/-:out b:bottom-up w:libraries y:copy e:edit Esc:back",
+    .hint = "arrows:walk\tEnter/+:zoom\tBackspace/-:out\tb:bottom-up\tw:libraries\ty:copy\te:edit\tEsc:back",
 };

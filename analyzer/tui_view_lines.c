@@ -6,8 +6,8 @@
 
 struct lines {
     struct f4p_browser browser;
-    char **lines; /* of the text face; NULL: the help */
-    size_t count;
+    char **lines;          /* of the text face; NULL: the help */
+    size_t count, skipped; /* empty ones at the beginning are not shown */
 };
 
 static const struct f4p_column fact_columns[] = {{"", "line", 0, 0, false, false}};
@@ -20,11 +20,12 @@ static void fact_cell(void *context, size_t row, size_t column, struct f4p_cell 
 {
     const struct lines *v = context;
     (void)column;
-    snprintf(cell->text, sizeof cell->text, "%s", v->lines[row]);
+    const char *line = v->lines[row + v->skipped];
+    snprintf(cell->text, sizeof cell->text, "%s", line);
     /* Headings begin in the second column, in capitals. */
-    if (v->lines[row][0] == ' ' && v->lines[row][1] >= 'A' && v->lines[row][1] <= 'Z')
+    if (line[0] == ' ' && line[1] >= 'A' && line[1] <= 'Z')
         cell->style = F4P_STYLE_BOLD;
-    if (strstr(v->lines[row], "DAMAGED"))
+    if (strstr(line, "DAMAGED"))
         cell->style = F4P_STYLE_BAD;
 }
 
@@ -40,9 +41,16 @@ static void facts_changed(struct f4p_tui *tui, void *state)
 {
     struct lines *v = state;
     free_lines(v);
+    v->count = 0;
     v->lines = f4p_tui_lines(tui, f4p_page_facts, (unsigned)tui->screen.columns, &v->count);
-    v->browser.table = (struct f4p_table){
-        .name = "facts", .columns = fact_columns, .column_count = 1, .rows = v->count, .context = v, .cell = fact_cell};
+    for (v->skipped = 0; v->skipped < v->count && !*v->lines[v->skipped];)
+        v->skipped++;
+    v->browser.table = (struct f4p_table){.name = "facts",
+                                          .columns = fact_columns,
+                                          .column_count = 1,
+                                          .rows = v->count - v->skipped,
+                                          .context = v,
+                                          .cell = fact_cell};
     f4p_browser_changed(&v->browser);
 }
 
@@ -105,7 +113,7 @@ const struct f4p_view_ops f4p_view_facts = {
     .act = act,
     .browser = browser,
     .close = close_view,
-    .hint = "/:search x:export Esc:close",
+    .hint = "/:search\tx:export\tEsc:close",
 };
 
 const struct f4p_view_ops f4p_view_help = {
@@ -116,5 +124,5 @@ const struct f4p_view_ops f4p_view_help = {
     .act = act,
     .browser = browser,
     .close = close_view,
-    .hint = "/:search Esc:close",
+    .hint = "/:search\tEsc:close",
 };

@@ -168,5 +168,5 @@ const struct f4p_view_ops f4p_view_sizes = {
     .draw = draw,
     .browser = browser,
     .close = close_view,
-    .hint = "x:export Esc:close",
+    .hint = "x:export\tEsc:close",
 };

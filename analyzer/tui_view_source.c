@@ -473,5 +473,5 @@ const struct f4p_view_ops f4p_view_source = {
     .frame = frame,
     .click = click,
     .close = close_view,
-    .hint = "Tab:walk the stack n:next hot line e:edit y:copy c:callers /:search Esc:back ?:help",
+    .hint = "Tab:walk the stack\tn:next hot line\te:edit\ty:copy\tc:callers\t/:search\tEsc:back",
 };

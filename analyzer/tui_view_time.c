@@ -62,14 +62,20 @@ static void draw_legend(const struct f4p_tui *tui, int row)
     enum f4p_glyphs glyphs = tui->screen.glyphs;
     bool braille = glyphs == F4P_GLYPHS_BRAILLE;
     int column = 1;
+    uint64_t cgroup = point ? point->cgroup : 0, rss = point ? point->rss : 0;
+    if (tui->instant.kind == F4P_MOMENT_END) { /* the timeline's last point may be of after the death */
+        rss = r->end.rss;
+        if (!f4p_verdict_vital(r->trace, F4P_VITAL_cgroup_usage, &cgroup))
+            cgroup = 0;
+    }
     if (point) {
         column += legend(tui, row, column, F4P_STYLE_HEAP,
                          braille                      ? "⣿"
                          : glyphs == F4P_GLYPHS_ASCII ? "#"
                                                       : "█",
                          "heap", (double)point->heap);
-        column += legend(tui, row, column, F4P_STYLE_RSS, braille ? "⠒" : "o", "RSS", (double)point->rss);
-        column += legend(tui, row, column, F4P_STYLE_CGROUP, braille ? "⠂" : "+", "cgroup", (double)point->cgroup);
+        column += legend(tui, row, column, F4P_STYLE_RSS, braille ? "⠒" : "o", "RSS", (double)rss);
+        column += legend(tui, row, column, F4P_STYLE_CGROUP, braille ? "⠂" : "+", "cgroup", (double)cgroup);
     }
     legend(tui, row, column, F4P_STYLE_BAD, "-", "limit", (double)r->limit);
 }
@@ -238,5 +244,5 @@ const struct f4p_view_ops f4p_view_time = {
     .frame = frame,
     .click = click,
     .close = close_view,
-    .hint = "h/l:move +/-/0:zoom m:mark A, B Enter:zoom to A..B, or source p:peak d:diff ?:help",
+    .hint = "h/l:move\t+/-/0:zoom\tm:mark A, B\tEnter:zoom to A..B, or source\tp:peak\td:diff",
 };

@@ -155,5 +155,5 @@ const struct f4p_view_ops f4p_view_top = {
     .frame = frame,
     .click = click,
     .close = close_view,
-    .hint = "h/l:group by Enter:source or filter s:sort I:reverse /:search \\:filter x:export ?:help",
+    .hint = "h/l:group by\tEnter:source or filter\ts:sort\tI:reverse\t/:search\t\\:filter\tx:export",
 };

@@ -359,5 +359,5 @@ const struct f4p_view_ops f4p_view_tree = {
     .frame = frame,
     .click = click,
     .close = close_view,
-    .hint = "h/l:fold Enter:zoom, source Esc:back b:bottom-up w:libraries f:flame c:callers /:search ?:help",
+    .hint = "h/l:fold\tEnter:zoom, source\tEsc:back\tb:bottom-up\tw:libraries\tf:flame\tc:callers\t/:search",
 };

@@ -155,5 +155,5 @@ const struct f4p_view_ops f4p_view_verdict = {
     .browser = browser,
     .frame = frame,
     .close = close_view,
-    .hint = "Enter:source 2:time 3:tree 4:top f:flame d:diff /:search p:peak x:export ?:help q:quit",
+    .hint = "Enter:source\t2:time\t3:tree\t4:top\tf:flame\td:diff\t/:search\tp:peak\tx:export",
 };
