@@ -3,6 +3,10 @@
 # forms are `make crash-steps crash-kill crash-splice crash-oom crash-wrap crash-long fuzz`.
 . "$(dirname "$0")/lib.sh"
 CRASH=$BUILD/crash
+if [ -n "${SANITIZED:-}" ]; then
+    skip "what survives" "its programs are never sanitized: make check runs them"
+    finish
+fi
 # The interpreter itself: a version manager's shim would be recorded in its place.
 PYTHON=$(${PYTHON:-python3} -c 'import sys; print(sys.executable)' 2>"$TMP/err")
 
@@ -54,6 +58,23 @@ if [ -x "$PYTHON" ]; then
 else
     skip "a ring that wraps" "no python3"
 fi
+
+# ---- a long run ----
+ok "a thousand laps" "$CRASH/long" 26000000 1048576
+ok "a thousand laps: they were" has "$TMP/out" 'laps of the history ring [0-9]{4,}'
+expect_status 1 "control: a long run with the peak lost" "$CRASH/long_peak_lost" 1000000 1048576
+
+# ---- more threads than are told apart ----
+many() {
+    rm -f many.trace*
+    LD_PRELOAD=$LIBRARY FIL4PROD_SIZE=4M FIL4PROD_EXACT=1 FIL4PROD_MIN_HEAP=0 FIL4PROD_OUTPUT=$TMP/many.trace \
+        "$CRASH/hog" threads "$TMP/book"
+    [ $? -eq 137 ] && "$CRASH/probe" many.trace >probe && cat probe
+}
+ok "5000 threads: recorded" many
+ok "5000 threads: no block is lost" has probe '^marked 5000$'
+ok "5000 threads: the last ones share a record" has probe '^overflow_threads 1$'
+ok "5000 threads: sound" has probe '^live_sound 1$'
 
 # ---- the OOM killer ----
 oom() {

@@ -1,5 +1,5 @@
 # Proofs that a trace survives; see tests/crash/README.md. Their programs are never sanitized, but for the fuzz target.
-#   make crash        all campaigns at their full size (hours)
+#   make crash        all campaigns at their full size (half an hour)
 #   make crash-steps STEPS=1000000, crash-kill KILLS=10000, crash-splice FILES=10000, crash-oom OOMS=200, crash-long
 # The short forms and the seeded bugs that must make each fail are in tests/cli_crash.sh.
 CRASH := $(BUILD)/crash
@@ -9,7 +9,7 @@ CRASH_FORMAT_O := $(patsubst %.c,$(CRASH)/obj/%.o,$(FORMAT) $(READER))
 CRASH_WRITER_O := $(patsubst %.c,$(CRASH)/obj/%.o,$(WRITER))
 CRASH_STEPS_O := $(CRASH)/obj/tests/crash/small.o $(CRASH)/obj/tests/crash/steps.o
 CRASH_PROGRAMS := $(CRASH)/steps $(patsubst %,$(CRASH)/steps_%,$(filter-out $(CRASH_READER_MUTANTS),$(CRASH_MUTANTS))) $(CRASH)/kill $(CRASH)/victim \
-	$(CRASH)/libunarmed.so $(CRASH)/libpeak_lost.so $(CRASH)/libsite_lost.so $(CRASH)/probe $(CRASH)/hog $(CRASH)/long $(CRASH)/splice $(CRASH)/splice_live_trusted $(CRASH)/splice_peak_trusted
+	$(CRASH)/libunarmed.so $(CRASH)/libpeak_lost.so $(CRASH)/libsite_lost.so $(CRASH)/probe $(CRASH)/hog $(CRASH)/long $(CRASH)/long_peak_lost $(CRASH)/splice $(CRASH)/splice_live_trusted $(CRASH)/splice_peak_trusted
 STEPS ?= 1000000
 KILLS ?= 10000
 FILES ?= 10000
@@ -49,9 +49,13 @@ $(CRASH)/long: $(CRASH)/obj/tests/crash/long.o $(CRASH_WRITER_O) $(CRASH_FORMAT_
 	$(call say,LD,$@)
 	$(CRASH_LINK) -l:liblz4.a -lm
 
+$(CRASH)/long_%: $(CRASH)/mutant/%/done $(CRASH)/obj/tests/crash/long.o $(CRASH_FORMAT_O)
+	$(call say,LD,$@)
+	$(CRASH_LINK) $(@D)/mutant/$*/*.o -l:liblz4.a -lm
+
 $(CRASH)/hog: $(CRASH)/obj/tests/crash/hog.o
 	$(call say,LD,$@)
-	$(CRASH_LINK)
+	$(CRASH_LINK) -pthread
 
 $(CRASH)/victim: $(CRASH)/obj/tests/crash/victim.o
 	$(call say,LD,$@)
@@ -82,6 +86,8 @@ crash-steps: $(CRASH)/steps
 crash-kill: all $(CRASH)/kill $(CRASH)/victim
 	dir=$$(mktemp -d) && $(CRASH)/kill $(BUILD)/libfil4prod.so $(CRASH)/victim "$$dir" --kills $(KILLS) && rmdir "$$dir"
 
+crash: crash-steps crash-kill crash-splice crash-oom crash-long
+
 crash-splice: $(CRASH)/splice
 	$(CRASH)/splice --files $(FILES)
 
@@ -91,7 +97,7 @@ crash-oom: all $(CRASH)/probe $(CRASH)/hog
 crash-long: $(CRASH)/long
 	$(CRASH)/long $(EVENTS)
 
-.PHONY: crash-long crash-oom crash-splice crash-programs crash-steps crash-kill
+.PHONY: crash crash-long crash-oom crash-splice crash-programs crash-steps crash-kill
 
 check-run sanitized-run: crash-programs
 

@@ -3,6 +3,7 @@
 
 #include "format/layout.h"
 #include "format/reader.h"
+#include "victim.h"
 
 #define LARGE (1u << 20)
 
@@ -27,6 +28,14 @@ int main(int argc, char **argv)
     print("laps", history && history->bytes ? trace->state.history_pos / history->bytes : 0);
     print("live", trace->live_count);
     print("op_in_flight", trace->op_in_flight);
+    uint64_t marked = 0, overflow = 0;
+    for (size_t i = 0; i < trace->live_count; i++)
+        marked += VICTIM_MARKED(trace->live[i].size);
+    for (size_t i = 0; i < trace->thread_count; i++)
+        overflow += trace->threads[i].flags == F4P_THREAD_OVERFLOW;
+    print("marked", marked);
+    print("threads", trace->thread_count);
+    print("overflow_threads", overflow);
     for (size_t i = 0; i < trace->live_count; i++)
         if (trace->live[i].size >= LARGE)
             print("large", trace->live[i].size);
