@@ -1,4 +1,4 @@
-# Proofs that a trace survives; see tests/crash/README.md. Their programs are never sanitized, but for the fuzz target.
+# Proofs that a trace survives, see README.md here. Their programs are never sanitized, but for the fuzz target.
 #   make crash        all campaigns at their full size (half an hour)
 #   make crash-steps STEPS=1000000, crash-kill KILLS=10000, crash-splice FILES=10000, crash-oom OOMS=200, crash-long
 # The short forms and the seeded bugs that must make each fail are in tests/cli_crash.sh.

@@ -42,12 +42,19 @@ static unsigned shot_count;
 static uint64_t rng, countdown;
 static bool noting;
 
-#define COVERED(X)  \
-    X(files)        \
-    X(refused)      \
-    X(live_sound)   \
-    X(live_unsound) \
-    X(live_differs) X(peak_sound) X(peak_unsound) X(peak_differs) X(instants) X(instants_unsound) X(cuts) X(flips)
+#define COVERED(X)      \
+    X(files)            \
+    X(refused)          \
+    X(live_sound)       \
+    X(live_unsound)     \
+    X(live_differs)     \
+    X(peak_sound)       \
+    X(peak_unsound)     \
+    X(peak_differs)     \
+    X(instants)         \
+    X(instants_unsound) \
+    X(cuts)             \
+    X(flips)
 static struct {
 #define X(name) uint64_t name;
     COVERED(X)

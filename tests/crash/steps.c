@@ -153,17 +153,29 @@ static struct {
 } seen;
 
 /* What the campaign has covered. X(name) */
-#define COVERED(X)                                                                                                 \
-    X(states)                                                                                                      \
-    X(changed)                                                                                                     \
-    X(undone)                                                                                                      \
-    X(ops)                                                                                                         \
-    X(allocs)                                                                                                      \
-    X(frees)                                                                                                       \
-    X(reallocs)                                                                                                    \
-    X(thins)                                                                                                       \
-    X(seals) X(keyframes) X(wraps) X(level_blocks) X(peaks) X(epochs) X(folds) X(interned) X(failures) X(requests) \
-        X(boundaries) X(moving) X(instants) X(doubtful)
+#define COVERED(X)  \
+    X(states)       \
+    X(changed)      \
+    X(undone)       \
+    X(ops)          \
+    X(allocs)       \
+    X(frees)        \
+    X(reallocs)     \
+    X(thins)        \
+    X(seals)        \
+    X(keyframes)    \
+    X(wraps)        \
+    X(level_blocks) \
+    X(peaks)        \
+    X(epochs)       \
+    X(folds)        \
+    X(interned)     \
+    X(failures)     \
+    X(requests)     \
+    X(boundaries)   \
+    X(moving)       \
+    X(instants)     \
+    X(doubtful)
 static struct {
 #define X(name) uint64_t name;
     COVERED(X)
