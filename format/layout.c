@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <string.h>
 #include <sys/random.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -19,7 +20,7 @@ static uint64_t clock_ns(clockid_t clock)
 
 static void random_id(uint8_t id[16])
 {
-    if (getrandom(id, 16, GRND_NONBLOCK) == 16)
+    if (syscall(SYS_getrandom, id, 16L, (long)GRND_NONBLOCK) == 16) /* getrandom(3) is a cancellation point */
         return;
     uint64_t seed[3] = {clock_ns(CLOCK_REALTIME), clock_ns(CLOCK_MONOTONIC), (uint64_t)getpid()};
     for (int i = 0; i < 2; i++) {

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #define WAITED_FOR 0x80000000u
+#define SLICES 50u
 
 static uint32_t word; /* 0 free; else the owner's tid, with WAITED_FOR if someone sleeps on it */
 
@@ -15,20 +16,23 @@ static bool swap(uint32_t expected, uint32_t desired)
     return __atomic_compare_exchange_n(&word, &expected, desired, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED);
 }
 
+/* In slices: the clock goes on while the process is stopped (by a terminal, a debugger, a freezer), but then only one
+ * slice is lost to that. */
 static bool wait_for(uint32_t tid)
 {
-    struct timespec patience = {F4P_LOCK_PATIENCE_NS / 1000000000, F4P_LOCK_PATIENCE_NS % 1000000000};
-    for (;;) {
+    struct timespec slice = {0, F4P_LOCK_PATIENCE_NS / SLICES};
+    for (unsigned waited = 0; waited < SLICES;) {
         uint32_t value = __atomic_load_n(&word, __ATOMIC_RELAXED);
         if (!value) {
             if (swap(0, tid | WAITED_FOR)) /* others may still sleep */
                 return true;
         } else if (value & WAITED_FOR || swap(value, value | WAITED_FOR)) {
-            if (syscall(SYS_futex, &word, FUTEX_WAIT_PRIVATE, value | WAITED_FOR, &patience, NULL, 0) == -1 &&
+            if (syscall(SYS_futex, &word, FUTEX_WAIT_PRIVATE, value | WAITED_FOR, &slice, NULL, 0) == -1 &&
                 errno == ETIMEDOUT)
-                return false;
+                waited++;
         }
     }
+    return false;
 }
 
 bool f4p_lock(uint32_t tid)

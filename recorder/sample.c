@@ -47,7 +47,7 @@ static void draw_gap(struct f4p_thread_state *t)
 static void thread_begin(struct f4p_thread_state *t)
 {
     uint64_t seed[2];
-    if (getrandom(seed, sizeof(seed), GRND_NONBLOCK) != sizeof(seed)) {
+    if (syscall(SYS_getrandom, seed, sizeof(seed), (long)GRND_NONBLOCK) != (long)sizeof(seed)) {
         seed[0] = f4p_session_now();
         seed[1] = (uintptr_t)t;
     }

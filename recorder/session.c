@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stddef.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -18,6 +19,7 @@
 #include "maps.h"
 #include "native.h"
 #include "python.h"
+#include "say.h"
 #include "thread.h"
 #include "vitals.h"
 
@@ -29,6 +31,7 @@
 #define MAX_AUTO_SHIFT 16           /* 16 KiB << 16 = 1 GiB */
 #define COMMAND_BYTES 8192
 #define LOOK_PERIOD_NS 20000
+#define SMALL_SHARE 8 /* of a limit on the job's memory, one part in this */
 #define LOCK_CHUNK (64u << 10)
 #define LOCK_MAX (8u << 20)
 
@@ -63,6 +66,12 @@ uint64_t f4p_session_now(void)
     return monotonic_ns() - f4p_session.start_ns;
 }
 
+/* open, read and close are cancellation points, malloc is none: all file access is by plain system calls. */
+static long open_file(const char *path, int flags)
+{
+    return syscall(SYS_openat, AT_FDCWD, path, flags | O_CLOEXEC);
+}
+
 /* ---- facts ---- */
 
 static void fact_text(enum f4p_fact fact, const char *text)
@@ -77,11 +86,11 @@ static void fact_u64(enum f4p_fact fact, uint64_t value)
 
 static void fact_command(char *buffer)
 {
-    int fd = open("/proc/self/cmdline", O_RDONLY | O_CLOEXEC);
+    long fd = open_file("/proc/self/cmdline", O_RDONLY);
     if (fd < 0)
         return;
-    ssize_t bytes = pread(fd, buffer, COMMAND_BYTES, 0);
-    close(fd);
+    long bytes = syscall(SYS_pread64, fd, buffer, (long)COMMAND_BYTES, 0L);
+    syscall(SYS_close, fd);
     if (bytes > 0)
         f4p_writer_fact(&f4p_session.writer, F4P_FACT_ID_COMMAND, F4P_FACT_LIST, buffer, (size_t)bytes);
 }
@@ -138,14 +147,32 @@ static void take_vitals(unsigned groups, uint64_t now)
 
 /* ---- memory and files ---- */
 
+/* Where the job's memory is limited, what we map is not there for it any more. */
+static bool affordable(int resource, size_t bytes)
+{
+    struct rlimit limit;
+    return getrlimit(resource, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY || bytes <= limit.rlim_cur / SMALL_SHARE;
+}
+
 static void *map(size_t bytes, int flags, int fd)
 {
-    void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, flags, fd, 0);
+    if (!affordable(RLIMIT_AS, bytes) || (flags & MAP_ANONYMOUS && !affordable(RLIMIT_DATA, bytes))) {
+        errno = ENOMEM;
+        return NULL;
+    }
+    /* mlockall(MCL_FUTURE) would bring all of it into memory and keep it there, but for what cannot be accessed. */
+    void *p = mmap(NULL, bytes, PROT_NONE, flags, fd, 0);
     if (p == MAP_FAILED)
         return NULL;
     madvise(p, bytes, MADV_DONTFORK); /* a child must not write into its parent's trace */
     madvise(p, bytes, MADV_DONTDUMP);
-    munlock(p, bytes); /* mlockall(MCL_FUTURE) would keep all of it in memory */
+    munlock(p, bytes);
+    if (mprotect(p, bytes, PROT_READ | PROT_WRITE) != 0) {
+        int error = errno;
+        munmap(p, bytes);
+        errno = error;
+        return NULL;
+    }
     return p;
 }
 
@@ -231,7 +258,7 @@ static bool begin_trace(void *base, const struct f4p_header *header)
     here.memory_bytes = f4p_writer_memory(header);
     here.memory = map_anonymous(here.memory_bytes);
     if (!here.memory) {
-        fail("index memory: ", NULL, strerror(errno));
+        fail("memory for its index: ", NULL, f4p_layout_error(errno));
         return false;
     }
     here.base = base;
@@ -267,7 +294,7 @@ bool f4p_session_open(void)
     f4p_layout_seal(&header);
     void *base = map_anonymous(header.file_bytes);
     if (!base) {
-        fail("address space for the trace: ", NULL, strerror(errno));
+        fail("memory for the trace: ", NULL, f4p_layout_error(errno));
         return false;
     }
     if (begin_trace(base, &header))
@@ -305,10 +332,10 @@ static void make_file(void)
     }
     void *base = map(w->header.file_bytes, MAP_SHARED, fd);
     int error = errno;
-    close(fd);
+    syscall(SYS_close, fd);
     if (!base) {
         unlink(used);
-        fail("", path, strerror(error));
+        fail("", path, f4p_layout_error(error));
         return;
     }
     if (warning)
@@ -369,7 +396,7 @@ static bool take_over(void *base, const struct f4p_header *header)
 
 static bool usable_header(int fd, struct f4p_header *header)
 {
-    return pread(fd, header, sizeof(*header), 0) == sizeof(*header) &&
+    return syscall(SYS_pread64, fd, header, sizeof(*header), 0L) == (long)sizeof(*header) &&
            memcmp(header->magic, F4P_MAGIC, sizeof(header->magic)) == 0 && header->version_major == F4P_VERSION_MAJOR &&
            header->check == f4p_hash(header, offsetof(struct f4p_header, check), 0) &&
            lseek(fd, 0, SEEK_END) == (off_t)header->file_bytes;
@@ -379,12 +406,12 @@ static void attach(const char *path)
 {
     struct f4p_session *session = &f4p_session;
     struct f4p_header header;
-    int fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+    int fd = (int)open_file(path, O_RDWR | O_NOFOLLOW);
 
     if (fd < 0)
         return; /* removed, or an exec later into another root: then like any other process */
     void *base = usable_header(fd, &header) ? map(header.file_bytes, MAP_SHARED, fd) : NULL;
-    close(fd);
+    syscall(SYS_close, fd);
     if (!base)
         return;
     if (!take_over(base, &header)) {
@@ -402,14 +429,17 @@ static void attach(const char *path)
 
 /* ---- start, fork, end ---- */
 
+/* What the page says; in a forked child one thread makes the recorder the child's, the others wait for it. */
+enum { ALIVE_FORKED, ALIVE, ALIVE_RESETTING };
+
 static void make_alive_page(void)
 {
     void *page = mmap(NULL, F4P_PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (page == MAP_FAILED || madvise(page, F4P_PAGE, MADV_WIPEONFORK) != 0) {
-        fail("fork detection: ", NULL, strerror(errno));
+        fail("fork detection: ", NULL, f4p_layout_error(errno));
         return;
     }
-    *(uint8_t *)page = 1;
+    *(uint8_t *)page = ALIVE;
     f4p_session.alive = page;
 }
 
@@ -420,6 +450,7 @@ void f4p_session_start(void)
 
     f4p_thread_enter(&f4p_thread, __builtin_frame_address(0));
     session->start_ns = monotonic_ns();
+    f4p_say_start();
     f4p_config_read(&session->config);
     session->stopped = !session->config.record;
     if (!session->stopped)
@@ -438,11 +469,10 @@ void f4p_session_start(void)
     errno = saved;
 }
 
-void f4p_session_reset(void)
+static void reset(void)
 {
     struct f4p_session *session = &f4p_session;
 
-    *(uint8_t *)(uintptr_t)session->alive = 1;
     session->start_ns = monotonic_ns();
     f4p_lock_reset();
     memset(f4p_filter, 0, sizeof(f4p_filter));
@@ -458,6 +488,23 @@ void f4p_session_reset(void)
     session->open = false;
     session->has_file = false;
     session->generation++;
+}
+
+void f4p_session_reset(void)
+{
+    uint8_t *alive = (uint8_t *)(uintptr_t)f4p_session.alive, forked = ALIVE_FORKED;
+    uint64_t all = UINT64_MAX, before = 0;
+
+    /* A signal handler of this thread would wait for ever. */
+    bool blocked = syscall(SYS_rt_sigprocmask, SIG_BLOCK, &all, &before, sizeof(all)) == 0;
+    if (__atomic_compare_exchange_n(alive, &forked, ALIVE_RESETTING, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED)) {
+        reset();
+        __atomic_store_n(alive, ALIVE, __ATOMIC_RELEASE);
+    }
+    if (blocked)
+        syscall(SYS_rt_sigprocmask, SIG_SETMASK, &before, NULL, sizeof(before));
+    while (__atomic_load_n(alive, __ATOMIC_ACQUIRE) != ALIVE)
+        syscall(SYS_sched_yield);
 }
 
 void f4p_session_stop(enum f4p_passive_reason reason)

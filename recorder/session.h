@@ -23,7 +23,7 @@ struct f4p_session {
     bool has_file;
     uint64_t start_ns;    /* CLOCK_MONOTONIC at t = 0 */
     uint64_t arena_bytes; /* of Python's object allocator, mapped now; atomic */
-    const uint8_t *alive; /* a page that reads 1, and 0 in a forked child */
+    const uint8_t *alive; /* a page that reads 1, but not in a forked child that did not notice yet */
 };
 
 extern struct f4p_session f4p_session;
@@ -37,7 +37,7 @@ void f4p_session_exit(void);
 /** true in a child that does not know yet that it is one. */
 static inline bool f4p_session_forked(void)
 {
-    return f4p_session.alive && UNLIKELY(!__atomic_load_n(f4p_session.alive, __ATOMIC_RELAXED));
+    return f4p_session.alive && UNLIKELY(__atomic_load_n(f4p_session.alive, __ATOMIC_ACQUIRE) != 1);
 }
 
 /** Forgets what belongs to the parent. Called by the first slow path of a forked child; no lock is needed. */
