@@ -37,7 +37,7 @@ FEATURE_CFLAGS :=
 FEATURE_LIBS :=
 $(call optional,zlib,ZLIB)$(call optional,libdw,LIBDW)$(call optional,ncursesw,NCURSESW)
 BASE += $(FEATURES) $(FEATURE_CFLAGS)
-LIBS := -llz4 $(FEATURE_LIBS) -lm
+LIBS := -llz4 $(FEATURE_LIBS) -ldl -lm
 CHECK_LIBS := $(shell pkg-config --libs check 2>/dev/null || echo -lcheck)
 
 FORMAT := $(filter-out $(wildcard format/writer*.c format/reader*.c),$(wildcard format/*.c))
@@ -121,7 +121,7 @@ $(BUILD)/fil4prod-analyze: $(ANALYZER_O)
 
 $(BUILD)/check_%: $(BUILD)/obj/tests/check_%.o $(TESTABLE_O)
 	$(call say,LD,$@)
-	$(LINK) $(SANITIZE) -l:liblz4.a $(FEATURE_LIBS) $(CHECK_LIBS) -pthread -lm
+	$(LINK) $(SANITIZE) -l:liblz4.a $(FEATURE_LIBS) $(CHECK_LIBS) -ldl -pthread -lm
 
 $(BUILD)/prog_%: $(BUILD)/$(PLAIN)/tests/prog_%.o
 	$(call say,LD,$@)

@@ -53,6 +53,8 @@ static int add_file(struct f4p_job *job, const char *path, struct f4p_error *err
         free(copy);
         return -1;
     }
+    if (job->symbol_options) /* without memory for them there are no names */
+        f4p_symbols_resolve(job->traces[job->count], job->symbol_options, &job->symbols[job->count]);
     job->paths[job->count++] = copy;
     return 0;
 }
@@ -120,6 +122,8 @@ void f4p_job_close(struct f4p_job *job)
 {
     for (size_t i = 0; i < job->count; i++) {
         f4p_trace_close(job->traces[i]);
+        f4p_symbols_free(job->symbols[i]);
+        job->symbols[i] = NULL;
         free(job->paths[i]);
     }
     job->count = 0;

@@ -3,12 +3,15 @@
 #define FIL4PROD_JOB_H
 
 #include "format/reader.h"
+#include "symbols.h"
 
 #define F4P_MAX_TRACES 64u
 
 struct f4p_job {
     struct f4p_trace *traces[F4P_MAX_TRACES];
     char *paths[F4P_MAX_TRACES];
+    struct f4p_symbols *symbols[F4P_MAX_TRACES];
+    const struct f4p_symbol_options *symbol_options; /* set before traces are added; NULL: those in the traces only */
     size_t count;
     size_t left_out; /* traces found beyond the limit */
 };

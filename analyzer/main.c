@@ -3,6 +3,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "json.h"
@@ -125,6 +126,22 @@ static int exit_status(const struct f4p_report *report)
     return F4P_EXIT_OK;
 }
 
+/* The first trace to another file, or all of the job in place. */
+static int pack(const struct f4p_options *options, const struct f4p_job *job, size_t count)
+{
+    char error[512];
+    struct stat mine, other;
+    bool in_place = stat(options->pack, &mine) == 0 && stat(job->paths[0], &other) == 0 &&
+                    mine.st_ino == other.st_ino && mine.st_dev == other.st_dev;
+    for (size_t i = 0; i < (in_place ? count : 1); i++)
+        if (f4p_symbols_pack(job->traces[i], in_place ? job->paths[i] : options->pack, options->force, error,
+                             sizeof error)) {
+            complain(error);
+            return F4P_EXIT_OUTPUT;
+        }
+    return 0;
+}
+
 static int show(const struct f4p_options *options, struct f4p_job *job, struct f4p_report *report)
 {
     int status = 0;
@@ -142,12 +159,14 @@ static int show(const struct f4p_options *options, struct f4p_job *job, struct f
 
 static int run(const struct f4p_options *options)
 {
-    struct f4p_job job = {0};
+    struct f4p_job job = {.symbol_options = &options->symbols};
     struct f4p_report report = {0};
     char error[512];
     size_t base_from = 0;
     int status = open_job(options, &job, &base_from);
     if (status)
+        goto out;
+    if (options->pack && ((status = pack(options, &job, base_from)) || (!options->text && !options->json)))
         goto out;
     status = f4p_report_make(&report, options, &job, base_from, error, sizeof error);
     if (status) {

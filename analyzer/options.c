@@ -17,41 +17,45 @@
 #define MAY optional_argument
 
 /* X(ID, name, short, has argument, argument, help); G(heading). The one list of options. */
-#define OPTIONS(X, G)                                                                                              \
-    G("Faces")                                                                                                     \
-    X(TEXT, "text", 0, MAY, "FILE", "the report as text; the default but on a terminal")                           \
-    X(JSON, "json", 0, MAY, "FILE", "everything as JSON, schema fil4prod.analysis/1")                              \
-    G("When")                                                                                                      \
-    X(AT, "at", 0, HAS, "WHEN", "the heap at: peak, end, 50%, 1h58m, end-30s, an RFC 3339 time")                   \
-    X(DIFF, "diff", 0, HAS, "A..B", "what changed between two instants")                                           \
-    X(BASE, "base", 0, HAS, "OLD.bin", "what changed since another run's trace")                                   \
-    G("What")                                                                                                      \
-    X(PID, "pid", 0, HAS, "PID", "only this process")                                                              \
-    X(THREAD, "thread", 0, HAS, "REGEX", "only threads whose name matches, or with this id")                       \
-    X(FOCUS, "focus", 0, HAS, "REGEX", "only stacks with a frame that matches")                                    \
-    X(IGNORE, "ignore", 0, HAS, "REGEX", "no stacks with a frame that matches")                                    \
-    X(HIDE, "hide", 0, HAS, "REGEX", "stacks without the frames that match")                                       \
-    X(SHOW_FROM, "show-from", 0, HAS, "REGEX", "stacks from the outermost frame that matches")                     \
-    X(GROUP_BY, "group-by", 0, HAS, "WHAT", "function, line, file, library, thread, process or stack")             \
-    X(METRIC, "metric", 0, HAS, "WHAT", "order by bytes (default) or blocks")                                      \
-    X(TOP, "top", 0, HAS, "N", "the N largest, the others as one; 0: all")                                         \
-    X(UNITS, "units", 0, HAS, "UNITS", "iec (K = 1024, default), si (K = 1000) or bytes")                          \
-    X(SOURCE, "source", 0, HAS, "WHAT", "lines (default) or none: show source lines in the text")                  \
-    G("Gates: exit status 1 when the estimate less two standard errors is over the limit")                         \
-    X(FAIL_PEAK, "fail-if-peak-over", 0, HAS, "SIZE", "heap at the peak; 90%: of the cgroup's limit")              \
-    X(FAIL_END, "fail-if-end-over", 0, HAS, "SIZE", "heap at the end; likewise")                                   \
-    X(FAIL_GROWTH, "fail-if-growth-over", 0, HAS, "RATE", "growth over the second half of the run: 1G/h, 10M/min") \
-    X(FAIL_IF, "fail-if", 0, HAS, "focus:RE>SIZE", "bytes at the peak in stacks with a frame that matches")        \
-    G("Other")                                                                                                     \
-    X(OUTPUT, "output", 'o', HAS, "FILE", "write the report there instead of to standard output")                  \
-    X(FORCE, "force", 0, NO, NULL, "overwrite existing files")                                                     \
-    X(STRICT, "strict", 0, NO, NULL, "a torn tail or lost samples are damage too (exit status 4)")                 \
-    X(QUIET, "quiet", 'q', NO, NULL, "no warnings")                                                                \
-    X(VERBOSE, "verbose", 'v', NO, NULL, "longer text: all facts of the trace")                                    \
-    X(COLOR, "color", 0, HAS, "WHEN", "auto (default), always or never; NO_COLOR is respected")                    \
-    X(CHARSET, "charset", 0, HAS, "SET", "auto (default), utf-8, ascii, or blocks (utf-8 without braille)")        \
-    X(FOLLOW, "follow", 0, NO, NULL, "on a terminal: the job still runs, look again and again")                    \
-    X(HELP, "help", 'h', NO, NULL, "this list")                                                                    \
+#define OPTIONS(X, G)                                                                                                 \
+    G("Faces")                                                                                                        \
+    X(TEXT, "text", 0, MAY, "FILE", "the report as text; the default but on a terminal")                              \
+    X(JSON, "json", 0, MAY, "FILE", "everything as JSON, schema fil4prod.analysis/1")                                 \
+    G("When")                                                                                                         \
+    X(AT, "at", 0, HAS, "WHEN", "the heap at: peak, end, 50%, 1h58m, end-30s, an RFC 3339 time")                      \
+    X(DIFF, "diff", 0, HAS, "A..B", "what changed between two instants")                                              \
+    X(BASE, "base", 0, HAS, "OLD.bin", "what changed since another run's trace")                                      \
+    G("What")                                                                                                         \
+    X(PID, "pid", 0, HAS, "PID", "only this process")                                                                 \
+    X(THREAD, "thread", 0, HAS, "REGEX", "only threads whose name matches, or with this id")                          \
+    X(FOCUS, "focus", 0, HAS, "REGEX", "only stacks with a frame that matches")                                       \
+    X(IGNORE, "ignore", 0, HAS, "REGEX", "no stacks with a frame that matches")                                       \
+    X(HIDE, "hide", 0, HAS, "REGEX", "stacks without the frames that match")                                          \
+    X(SHOW_FROM, "show-from", 0, HAS, "REGEX", "stacks from the outermost frame that matches")                        \
+    X(GROUP_BY, "group-by", 0, HAS, "WHAT", "function, line, file, library, thread, process or stack")                \
+    X(METRIC, "metric", 0, HAS, "WHAT", "order by bytes (default) or blocks")                                         \
+    X(TOP, "top", 0, HAS, "N", "the N largest, the others as one; 0: all")                                            \
+    X(UNITS, "units", 0, HAS, "UNITS", "iec (K = 1024, default), si (K = 1000) or bytes")                             \
+    X(SOURCE, "source", 0, HAS, "WHAT", "lines (default) or none: show source lines in the text")                     \
+    G("Symbols of native frames")                                                                                     \
+    X(SYMBOLS, "symbols", 0, HAS, "WHAT", "auto (default): look into the files of modules too; none: the trace only") \
+    X(PATH_MAP, "path-map", 0, HAS, "A=B", "look for modules whose path begins with A under B; may be repeated")      \
+    X(PACK, "pack", 0, HAS, "OUT", "write the trace to OUT with its symbols in it; its own name: in place")           \
+    G("Gates: exit status 1 when the estimate less two standard errors is over the limit")                            \
+    X(FAIL_PEAK, "fail-if-peak-over", 0, HAS, "SIZE", "heap at the peak; 90%: of the cgroup's limit")                 \
+    X(FAIL_END, "fail-if-end-over", 0, HAS, "SIZE", "heap at the end; likewise")                                      \
+    X(FAIL_GROWTH, "fail-if-growth-over", 0, HAS, "RATE", "growth over the second half of the run: 1G/h, 10M/min")    \
+    X(FAIL_IF, "fail-if", 0, HAS, "focus:RE>SIZE", "bytes at the peak in stacks with a frame that matches")           \
+    G("Other")                                                                                                        \
+    X(OUTPUT, "output", 'o', HAS, "FILE", "write the report there instead of to standard output")                     \
+    X(FORCE, "force", 0, NO, NULL, "overwrite existing files")                                                        \
+    X(STRICT, "strict", 0, NO, NULL, "a torn tail or lost samples are damage too (exit status 4)")                    \
+    X(QUIET, "quiet", 'q', NO, NULL, "no warnings")                                                                   \
+    X(VERBOSE, "verbose", 'v', NO, NULL, "longer text: all facts of the trace")                                       \
+    X(COLOR, "color", 0, HAS, "WHEN", "auto (default), always or never; NO_COLOR is respected")                       \
+    X(CHARSET, "charset", 0, HAS, "SET", "auto (default), utf-8, ascii, or blocks (utf-8 without braille)")           \
+    X(FOLLOW, "follow", 0, NO, NULL, "on a terminal: the job still runs, look again and again")                       \
+    X(HELP, "help", 'h', NO, NULL, "this list")                                                                       \
     X(VERSION, "version", 'V', NO, NULL, "version, and what is built in")
 
 enum id {
@@ -107,7 +111,16 @@ void f4p_options_version(FILE *out)
 {
     fprintf(out, "fil4prod-analyze %s\ntrace format %d.%d, JSON schema fil4prod.analysis/1\n", F4P_VERSION,
             F4P_VERSION_MAJOR, F4P_VERSION_MINOR);
+#ifdef HAVE_NCURSESW
+    fprintf(out, "faces: text json tui\nlibraries: lz4 ncursesw regex(POSIX)\n");
+#else
     fprintf(out, "faces: text json\nlibraries: lz4 regex(POSIX)\n");
+#endif
+#ifdef HAVE_LIBDW
+    fprintf(out, "native symbols: libdw (ELF symbol tables, DWARF lines and inlined functions)\n");
+#else
+    fprintf(out, "native symbols: ELF symbol tables only, built without libdw\n");
+#endif
 }
 
 __attribute__((format(printf, 1, 2))) static int usage(const char *format, ...)
@@ -210,7 +223,7 @@ static int set_choice(struct f4p_options *o, int id, const char *value)
 #undef X
             NULL};
     static const char *const metrics[] = {"bytes", "blocks", NULL}, *const units[] = {"iec", "si", "bytes", NULL},
-                             *const sources[] = {"lines", "none", NULL},
+                             *const sources[] = {"lines", "none", NULL}, *const symbols[] = {"auto", "none", NULL},
                              *const colors[] = {"auto", "always", "never", NULL},
                              *const charsets[] = {"auto", "utf-8", "ascii", "blocks", NULL};
     int choice = 0, status = 0;
@@ -227,6 +240,9 @@ static int set_choice(struct f4p_options *o, int id, const char *value)
     } else if (id == ID_SOURCE) {
         status = set_word(&choice, "source", value, sources);
         o->no_source = choice == 1;
+    } else if (id == ID_SYMBOLS) {
+        status = set_word(&choice, "symbols", value, symbols);
+        o->symbols.none = choice == 1;
     } else if (id == ID_COLOR) {
         status = set_word(&choice, "color", value, colors);
         o->color = (enum f4p_color)choice;
@@ -305,6 +321,16 @@ static int set_option(struct f4p_options *o, int id, const char *value)
     case ID_HIDE:
     case ID_SHOW_FROM:
         return set_filter(o, id, value);
+    case ID_PATH_MAP:
+        if (!strchr(value, '=') || *value == '=')
+            return usage("--path-map '%s': expected A=B", value);
+        if (o->symbols.path_map_count == F4P_MAX_PATH_MAPS)
+            return usage("more than %u path maps", F4P_MAX_PATH_MAPS);
+        o->symbols.path_maps[o->symbols.path_map_count++] = value;
+        return 0;
+    case ID_PACK:
+        o->pack = value;
+        return 0;
     case ID_TOP:
         return parse_number(value, 0, &o->top) ? usage("--top '%s': expected a number, 0 for all", value) : 0;
     case ID_FAIL_PEAK:
@@ -341,10 +367,10 @@ static int place_output(struct f4p_options *o, const char *output)
     const char **face = o->json && !strcmp(o->json, "-") ? &o->json : &o->text;
 #ifdef HAVE_NCURSESW
     const char *term = getenv("TERM");
-    o->tui = !o->text && !o->json && !output && !o->gate_count && isatty(STDIN_FILENO) && isatty(STDOUT_FILENO) &&
-             term && *term && strcmp(term, "dumb");
+    o->tui = !o->text && !o->json && !o->pack && !output && !o->gate_count && isatty(STDIN_FILENO) &&
+             isatty(STDOUT_FILENO) && term && *term && strcmp(term, "dumb");
 #endif
-    if (!o->text && !o->json && !o->tui)
+    if (!o->text && !o->json && !o->tui && !o->pack)
         o->text = "-";
     if (o->follow && !o->tui)
         return usage("--follow needs a terminal, and no other face");

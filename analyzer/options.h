@@ -7,6 +7,7 @@
 #include "format_text.h"
 #include "job.h"
 #include "model.h"
+#include "symbols.h"
 
 enum f4p_exit {
     F4P_EXIT_OK = 0,
@@ -41,6 +42,8 @@ struct f4p_options {
     const char *diff; /* A..B */
     const char *base;
     struct f4p_filter filter;
+    struct f4p_symbol_options symbols;
+    const char *pack; /* write the trace there, symbols embedded; NULL: do not */
     enum f4p_grouping group_by;
     bool grouped; /* --group-by was given */
     bool by_blocks;

@@ -141,7 +141,7 @@ static int open_all(const struct f4p_options *o, struct f4p_job *job, size_t *ba
 
 int f4p_tui_reload(struct f4p_tui *tui)
 {
-    struct f4p_job job = {.count = 0};
+    struct f4p_job job = {.symbol_options = &tui->options->symbols};
     struct f4p_report report = {.options = tui->options};
     char error[256], filter[F4P_TUI_TEXT_BYTES];
     size_t base_from = 0;
