@@ -216,15 +216,6 @@ void f4p_writer_move(struct f4p_writer *w, void *base)
     memcpy(w->control, old.control, sizeof(*w->control));
 }
 
-uint64_t f4p_writer_random(struct f4p_writer *w)
-{
-    /* splitmix64 */
-    uint64_t z = w->random += 0x9e3779b97f4a7c15u;
-    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
-    z = (z ^ z >> 27) * 0x94d049bb133111ebu;
-    return z ^ z >> 31;
-}
-
 /* ---- commits ---- */
 
 void f4p_writer_commit(struct f4p_writer *w, uint64_t t_ns)

@@ -6,6 +6,7 @@
 
 #include "barrier.h"
 #include "hash.h"
+#include "random.h"
 #include "weight.h"
 #include "writer_private.h"
 
@@ -370,7 +371,7 @@ static void thin_start(struct f4p_writer *w)
     uint32_t probes[THIN_PROBES];
     unsigned count = 0;
     for (unsigned tries = 0; count < THIN_PROBES && tries < 4 * THIN_PROBES; tries++) {
-        uint32_t index = (uint32_t)(f4p_writer_random(w) % w->state.live_high);
+        uint32_t index = (uint32_t)(f4p_random_next(&w->random) % w->state.live_high);
         if (w->live[index].kind && w->live[index].size)
             probes[count++] = index;
     }
@@ -390,7 +391,7 @@ static void thin_entry(struct f4p_writer *w, uint32_t index, uint8_t floor, uint
         return;
     double p_old = f4p_sample_probability(entry->size, interval(w, entry->shift));
     double p_new = f4p_sample_probability(entry->size, interval(w, floor));
-    double u = (double)(f4p_writer_random(w) >> 11) * 0x1p-53;
+    double u = f4p_random_unit(&w->random);
     f4p_writer_thin(w, index, floor, !(u * p_old < p_new), t_ns);
 }
 

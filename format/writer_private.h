@@ -54,6 +54,4 @@ void f4p_thin_step(struct f4p_writer *w, uint64_t t_ns);
 /** Takes entry `index` to a coarser shift, or out if `drop`; one op. */
 void f4p_writer_thin(struct f4p_writer *w, uint32_t index, uint8_t new_shift, bool drop, uint64_t t_ns);
 
-uint64_t f4p_writer_random(struct f4p_writer *w);
-
 #endif

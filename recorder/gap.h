@@ -5,15 +5,6 @@
 
 #include <stdint.h>
 
-/** Next number of the generator (splitmix64). */
-static inline uint64_t f4p_gap_random(uint64_t *random)
-{
-    uint64_t z = *random += 0x9e3779b97f4a7c15u;
-    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
-    z = (z ^ z >> 27) * 0x94d049bb133111ebu;
-    return z ^ z >> 31;
-}
-
 /** Bytes to the next sample: the block with size >= the bytes that are left is it. 0, each block, if interval <= 1. */
 uint64_t f4p_gap_next(uint64_t *random, uint64_t interval);
 

@@ -5,8 +5,8 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "format/random.h"
 #include "format/weight.h"
-#include "gap.h"
 #include "lock.h"
 #include "real.h"
 #include "sample.h"
@@ -79,7 +79,7 @@ static void keep_rest(struct f4p_writer *w, const struct f4p_live *whole, uintpt
         return;
     uint64_t interval = w->base_interval << whole->shift;
     double keep = f4p_sample_probability(end - start, interval) / f4p_sample_probability(whole->size, interval);
-    if ((double)(f4p_gap_random(&f4p_thread.random) >> 11) * 0x1p-53 < keep)
+    if (f4p_random_unit(&f4p_thread.random) < keep)
         add(w, start, end - start, whole->site, whole->shift, now);
 }
 

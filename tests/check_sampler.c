@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "format/layout.h"
+#include "format/random.h"
 #include "format/weight.h"
 #include "format/writer.h"
 #include "recorder/gap.h"
@@ -115,7 +116,7 @@ static bool bias_holds(const struct tally *tally)
 
 static uint64_t small_size(uint64_t *random)
 {
-    return 16 + f4p_gap_random(random) % 500;
+    return 16 + f4p_random_next(random) % 500;
 }
 
 /* Four sites: one size, mixed small sizes, sizes around the interval, and one whose blocks are mostly freed again. */
@@ -126,9 +127,9 @@ static void run_mixed(struct job *job, uint64_t *random)
         job_alloc(job, 0, 64);
         job_alloc(job, 1, small_size(random));
         if (i % 60 == 0)
-            job_alloc(job, 2, interval / 4 + f4p_gap_random(random) % (2 * interval));
+            job_alloc(job, 2, interval / 4 + f4p_random_next(random) % (2 * interval));
         uint64_t size = small_size(random), address = job_alloc(job, 3, size);
-        if (f4p_gap_random(random) % 3)
+        if (f4p_random_next(random) % 3)
             job_free(job, 3, size, address);
     }
 }
@@ -179,9 +180,9 @@ static void simulate_thinning(struct tally *tallies, unsigned runs)
             job_alloc(&job, 0, 64);
             job_alloc(&job, 1, small_size(&random));
             if (i % 50 == 0)
-                job_alloc(&job, 2, 2000 + f4p_gap_random(&random) % 4000);
+                job_alloc(&job, 2, 2000 + f4p_random_next(&random) % 4000);
             uint64_t size = small_size(&random), address = job_alloc(&job, 3, size);
-            if (f4p_gap_random(&random) % 2)
+            if (f4p_random_next(&random) % 2)
                 job_free(&job, 3, size, address);
         }
         ck_assert_uint_gt(job.w.state.thinned, 0);
@@ -255,11 +256,11 @@ START_TEST(test_weight_agrees_with_libm)
 {
     uint64_t random = 3;
     for (unsigned i = 0; i < 200000; i++) {
-        uint64_t size = 1 + f4p_gap_random(&random) % (1u << (1 + i % 24));
-        uint64_t interval = 2 + f4p_gap_random(&random) % (1u << (1 + i / 24 % 24));
+        uint64_t size = 1 + f4p_random_next(&random) % (1u << (1 + i % 24));
+        uint64_t interval = 2 + f4p_random_next(&random) % (1u << (1 + i / 24 % 24));
         double p = -expm1(-(double)size / (double)interval);
         ck_assert_double_le(fabs(f4p_sample_probability(size, interval) - p), p * 1e-13);
-        double u = (double)((f4p_gap_random(&random) >> 11) + 1) * 0x1p-53;
+        double u = (double)((f4p_random_next(&random) >> 11) + 1) * 0x1p-53;
         ck_assert_double_le(fabs(f4p_neg_log(u) + log(u)), 1e-13);
     }
 }
