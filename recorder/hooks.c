@@ -101,13 +101,7 @@ EXPORT void *pvalloc(size_t size)
 
 EXPORT int posix_memalign(void **block, size_t alignment, size_t size)
 {
-    int saved = errno;
-    void *found = f4p_sample_call(F4P_CALL_POSIX_MEMALIGN, alignment, size);
-    int error = found ? 0 : errno;
-    errno = saved;
-    if (!error)
-        *block = found;
-    return error;
+    return f4p_sample_posix_memalign(block, alignment, size);
 }
 
 EXPORT void *mmap(void *at, size_t bytes, int protection, int flags, int fd, off_t offset)
@@ -139,7 +133,10 @@ EXPORT void *mremap(void *at, size_t bytes, size_t new_bytes, int flags, ...)
 
 __attribute__((constructor)) static void start(void)
 {
-    f4p_session_start();
+    if (f4p_real_complete())
+        f4p_session_start();
+    else
+        f4p_session.stopped = true;
 }
 
 __attribute__((destructor)) static void stop(void)

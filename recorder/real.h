@@ -41,6 +41,9 @@ void *f4p_symbol(const char *name);
 /** The same, and the size of what it names: 0 if not found. */
 void *f4p_symbol_sized(const char *name, size_t *bytes);
 
+/** false: the C library lacks a function that glibc has; it is another one, whose programs are not recorded. */
+bool f4p_real_complete(void);
+
 /** true if `address` lies in the object that defines the real malloc: an allocator at work for its own blocks. */
 bool f4p_real_allocator_has(const void *address);
 

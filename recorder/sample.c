@@ -228,7 +228,7 @@ static uint32_t request_begin(struct f4p_writer *w, const struct f4p_sample *s, 
 
 /* ---- malloc and its kin ---- */
 
-static void *call_real(const struct f4p_call *call)
+static void *call_real(struct f4p_call *call)
 {
     switch (call->function) {
     case F4P_CALL_MALLOC:
@@ -247,8 +247,8 @@ static void *call_real(const struct f4p_call *call)
         break;
     }
     void *block = NULL;
-    errno = f4p_real.posix_memalign(&block, call->first, call->size);
-    return block;
+    call->error = f4p_real.posix_memalign(&block, call->first, call->size);
+    return call->error ? NULL : block;
 }
 
 struct pick {
@@ -256,7 +256,7 @@ struct pick {
     uint8_t shift, kind;
 };
 
-static COLD void *sampled_call(const struct f4p_call *call, const struct pick *pick)
+static COLD void *sampled_call(struct f4p_call *call, const struct pick *pick)
 {
     struct f4p_writer *w = &f4p_session.writer;
     struct f4p_sample s;
@@ -282,7 +282,7 @@ static COLD void *sampled_call(const struct f4p_call *call, const struct pick *p
             f4p_writer_alloc(w, &(struct f4p_block_facts){(uintptr_t)block, pick->size, site, pick->shift, pick->kind},
                              s.start_ns);
         } else {
-            f4p_sample_failed(w, site, pick->size, error);
+            f4p_sample_failed(w, site, pick->size, call->error ? call->error : error);
         }
         f4p_sample_end(&s);
     }
@@ -301,19 +301,32 @@ static bool take_object(struct f4p_thread_state *t, struct pick *pick)
     return true;
 }
 
+static void *any_call(struct f4p_call *call)
+{
+    struct pick pick = {call->size, 0, F4P_KIND_MALLOC};
+    bool fits = call->function != F4P_CALL_CALLOC || !__builtin_mul_overflow(call->first, call->size, &pick.size);
+    if (fits && (take_object(&f4p_thread, &pick) || f4p_sample_due(pick.size, &pick.shift)))
+        return sampled_call(call, &pick);
+    return call_real(call);
+}
+
 void *f4p_sample_call(enum f4p_call_function function, size_t first, size_t size)
 {
-    struct f4p_call call = {function, first, size};
-    struct pick pick = {size, 0, F4P_KIND_MALLOC};
-    bool fits = function != F4P_CALL_CALLOC || !__builtin_mul_overflow(first, size, &pick.size);
-    if (fits && (take_object(&f4p_thread, &pick) || f4p_sample_due(pick.size, &pick.shift)))
-        return sampled_call(&call, &pick);
-    return call_real(&call);
+    return any_call(&(struct f4p_call){function, first, size, 0});
+}
+
+int f4p_sample_posix_memalign(void **block, size_t alignment, size_t size)
+{
+    struct f4p_call call = {F4P_CALL_POSIX_MEMALIGN, alignment, size, 0};
+    void *found = any_call(&call);
+    if (!call.error)
+        *block = found;
+    return call.error;
 }
 
 void *f4p_sample_object(size_t size, bool zero, bool *sampled)
 {
-    struct f4p_call call = {zero ? F4P_CALL_CALLOC : F4P_CALL_MALLOC, 1, size ? size : 1};
+    struct f4p_call call = {zero ? F4P_CALL_CALLOC : F4P_CALL_MALLOC, 1, size ? size : 1, 0};
     struct pick pick = {size, 0, F4P_KIND_PYTHON};
     *sampled = f4p_sample_due(size, &pick.shift);
     return *sampled ? sampled_call(&call, &pick) : NULL;

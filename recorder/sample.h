@@ -14,7 +14,7 @@ enum f4p_call_function {
     F4P_CALL_CALLOC, /* first: number of elements; for those below: alignment */
     F4P_CALL_MEMALIGN,
     F4P_CALL_ALIGNED_ALLOC,
-    F4P_CALL_POSIX_MEMALIGN, /* its error is in errno */
+    F4P_CALL_POSIX_MEMALIGN,
     F4P_CALL_VALLOC,
     F4P_CALL_PVALLOC
 };
@@ -22,9 +22,11 @@ enum f4p_call_function {
 struct f4p_call {
     enum f4p_call_function function;
     size_t first, size;
+    int error; /* what posix_memalign returned */
 };
 
 COLD void *f4p_sample_call(enum f4p_call_function function, size_t first, size_t size);
+COLD int f4p_sample_posix_memalign(void **block, size_t alignment, size_t size);
 COLD void *f4p_sample_realloc(void *block, size_t size);
 COLD void f4p_sample_free(void *block);
 
