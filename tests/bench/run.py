@@ -168,7 +168,7 @@ def main():
         bench.say(f"bench: {name}")
         try:
             results[name] = part(bench)
-        except measure.Failed as error:
+        except (measure.Failed, OSError) as error:
             results[name] = {"absent": str(error)}
     shutil.rmtree(bench.scratch, ignore_errors=True)
     text = report.markdown(results)

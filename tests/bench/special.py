@@ -3,6 +3,7 @@ import os
 import shutil
 import statistics
 import subprocess
+import time
 
 import measure
 import workloads
@@ -159,7 +160,13 @@ class Cgroup:
         return ["/bin/sh", "-c", 'echo $$ >"$0/cgroup.procs" && exec "$@"', self.path, *argv]
 
     def remove(self):
-        os.rmdir(self.path)
+        """Those who were killed leave it a little later."""
+        for _ in range(100):
+            try:
+                return os.rmdir(self.path)
+            except OSError:
+                time.sleep(0.1)
+        raise measure.Failed(f"{self.path}: still in use")
 
 
 def stall_pressure(bench):
