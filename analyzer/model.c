@@ -19,11 +19,13 @@ struct walk {
     uint32_t user, via;
     uint8_t level;
     uint8_t match; /* union over its frames */
+    bool internal; /* it has frames that are hidden because they are the interpreter's */
 };
 
 struct builder {
     struct f4p_model *model;
     struct f4p_matcher matcher;
+    bool internals;       /* shown */
     uint8_t *frame_match; /* by frame id */
     uint32_t frame_room;
     struct f4p_model_process *process;
@@ -352,6 +354,12 @@ static enum level level_of(const struct f4p_frame *frame, bool python)
                                                   : LEVEL_ANY;
 }
 
+/* The interpreter at work, and what starts threads and programs: never what somebody wants to know in a Python job. */
+static bool is_internal(const struct f4p_frame *frame, bool python)
+{
+    return python && frame->language == F4P_LANGUAGE_NATIVE && frame->origin == F4P_ORIGIN_SYSTEM;
+}
+
 static void push_frame(struct builder *b, struct walk *walk, uint32_t id)
 {
     struct f4p_model *m = b->model;
@@ -369,10 +377,11 @@ static void push_frame(struct builder *b, struct walk *walk, uint32_t id)
         walk->via = frame->library;
     }
     walk->match |= (uint8_t)match;
-    bool hidden = match & F4P_MATCH_HIDE;
+    bool hidden = match & F4P_MATCH_HIDE || (is_internal(frame, b->process->python) && !b->internals);
     if (b->matcher.compiled & F4P_MATCH_SHOW_FROM && !(walk->match & F4P_MATCH_SHOW_FROM))
         hidden = true;
     struct f4p_stack stack = {.parent = walk->stack, .frame = id, .user = walk->user, .via = walk->via};
+    walk->internal |= hidden && !(match & F4P_MATCH_HIDE);
     if (hidden && walk->stack == F4P_NONE)
         return;
     if (hidden) { /* the same frames as above, but what is known of the user's line may have changed */
@@ -428,10 +437,11 @@ static void take_sites(struct builder *b)
         uint32_t node = trace->sites[site].stack;
         struct walk walk = node < trace->node_count ? b->walks[node] : empty;
         if (walk.stack == F4P_NONE) {
-            struct f4p_stack stack = {.parent = F4P_NONE,
-                                      .frame = put_special(b, "[hidden]", F4P_LANGUAGE_NATIVE),
-                                      .user = walk.user,
-                                      .via = walk.via};
+            struct f4p_stack stack = {
+                .parent = F4P_NONE,
+                .frame = put_special(b, walk.internal ? "[Python runtime]" : "[hidden]", F4P_LANGUAGE_NATIVE),
+                .user = walk.user,
+                .via = walk.via};
             walk.stack = f4p_keys_put(&m->stacks, &stack);
         }
         struct f4p_entry entry = {.stack = walk.stack, .process = b->process_id, .thread = trace->sites[site].thread};
@@ -533,6 +543,7 @@ int f4p_model_build(struct f4p_trace *const *traces, size_t count, size_t base_f
     snprintf(error, error_bytes, "out of memory");
     if (!b.model || f4p_matcher_compile(&b.matcher, filter, error, error_bytes))
         goto failed;
+    b.internals = filter && (filter->internals || filter->show_from);
     b.model->frames.bytes = sizeof(struct f4p_frame);
     b.model->stacks.bytes = sizeof(struct f4p_stack);
     b.model->entries.bytes = sizeof(struct f4p_entry);

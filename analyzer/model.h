@@ -64,6 +64,7 @@ struct f4p_filter {
     const char *ignore;    /* drop stacks with a matching frame */
     const char *hide;      /* take matching frames out of stacks */
     const char *show_from; /* take the frames outside the outermost match out; drop stacks without one */
+    bool internals;        /* show the interpreter's own frames, and the C library's, between Python's */
     const char *thread;    /* keep threads whose name matches, or whose id it is */
     uint32_t pid;
 };

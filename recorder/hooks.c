@@ -1,5 +1,6 @@
 /* The only file that defines malloc and its kin. A hook is a test and a tail call. */
 #include <errno.h>
+#include <dlfcn.h>
 #include <malloc.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -8,6 +9,7 @@
 #include "attributes.h"
 #include "filter.h"
 #include "maps.h"
+#include "modules.h"
 #include "real.h"
 #include "sample.h"
 #include "session.h"
@@ -129,6 +131,12 @@ EXPORT void *mremap(void *at, size_t bytes, size_t new_bytes, int flags, ...)
         va_end(list);
     }
     return f4p_maps_remap(at, bytes, new_bytes, flags, new_at);
+}
+
+/* What is loaded next may stand where this stood. */
+EXPORT int dlclose(void *handle)
+{
+    return f4p_modules_close(handle);
 }
 
 __attribute__((constructor)) static void start(void)

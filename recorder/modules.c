@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #include "attributes.h"
-#include "format/hash.h"
+#include "real.h"
 
 #define MAX_MODULES 2048
 #define MAX_SPANS 4096
@@ -19,8 +19,9 @@
 #define MAX_PHDRS 32
 #define MAX_NOTES 4096     /* bytes of a note segment that are looked at */
 #define FREE_READINGS 32   /* of the map; later ones are rationed */
-#define COST_FRUITFUL 20   /* then: at most one part in this of the time, if the address was found */
-#define COST_FRUITLESS 500 /* and if not: generated code, a stack that is no stack */
+#define COST_STALE 5       /* then: at most one part in this of the time after a dlclose, */
+#define COST_FRUITFUL 20   /* if the address was found the last time, */
+#define COST_FRUITLESS 500 /* and if not: a stack that is no stack */
 #define PAGE 4096u
 
 struct span {
@@ -40,7 +41,8 @@ static struct {
     uint32_t stale;
     uint32_t generation;
     uint32_t readings;
-    uint64_t next_ns;
+    uint64_t end_ns, cost_ns; /* of the last reading */
+    bool fruitful;
     uint32_t module_count;
     uint32_t path_used;
     struct table tables[2];
@@ -98,9 +100,14 @@ static const struct span *search(const struct table *table, uintptr_t address)
     return low < MAX_SPANS && low < table->count && address >= span->start ? span : NULL;
 }
 
+static inline bool is_stale(void)
+{
+    return __atomic_load_n(&here.stale, __ATOMIC_RELAXED);
+}
+
 const struct f4p_code_module *f4p_modules_known(uintptr_t address)
 {
-    for (int attempt = 0; attempt < 3; attempt++) {
+    for (int attempt = 0; attempt < 3 && LIKELY(!is_stale()); attempt++) {
         uint32_t version = __atomic_load_n(&here.version, __ATOMIC_ACQUIRE);
         const struct span *span = search(&here.tables[version & 1], address);
         const struct f4p_code_module *module = span ? span->module : NULL;
@@ -119,6 +126,19 @@ uint32_t f4p_modules_generation(void)
 void f4p_modules_stale(void)
 {
     __atomic_store_n(&here.stale, 1, __ATOMIC_RELAXED);
+    __atomic_add_fetch(&here.generation, 1, __ATOMIC_RELAXED);
+}
+
+int f4p_modules_close(void *handle)
+{
+    static int (*real)(void *handle);
+    if (!real) {
+        void *found = f4p_symbol("dlclose");
+        memcpy(&real, &found, sizeof(real));
+    }
+    int result = real ? real(handle) : -1;
+    f4p_modules_stale();
+    return result;
 }
 
 /* ---- ELF images in memory ---- */
@@ -387,7 +407,8 @@ static void read_again(uintptr_t wanted)
     uint32_t version = here.version;
     struct table *old = &here.tables[version & 1], *new = &here.tables[(version + 1) & 1];
 
-    if (start < here.next_ns && here.readings >= FREE_READINGS)
+    uint64_t ration = is_stale() ? COST_STALE : here.fruitful ? COST_FRUITFUL : COST_FRUITLESS;
+    if (here.readings >= FREE_READINGS && start - here.end_ns < here.cost_ns * ration)
         return;
     __atomic_store_n(&here.stale, 0, __ATOMIC_RELAXED);
     if (read_maps(new)) {
@@ -396,22 +417,29 @@ static void read_again(uintptr_t wanted)
         __atomic_store_n(&here.version, version + 1, __ATOMIC_RELEASE);
     }
     here.readings++;
-    uint64_t end = now_ns();
-    here.next_ns = end + (end - start) * (f4p_modules_known(wanted) ? COST_FRUITFUL : COST_FRUITLESS);
+    here.end_ns = now_ns();
+    here.cost_ns = here.end_ns - start;
+    here.fruitful = f4p_modules_known(wanted);
 }
 
 const struct f4p_code_module *f4p_modules_find(uintptr_t address)
 {
     const struct f4p_code_module *module = f4p_modules_known(address);
-    if (LIKELY(module && !__atomic_load_n(&here.stale, __ATOMIC_RELAXED)))
+    if (module)
         return module;
     if (__atomic_exchange_n(&here.busy, 1, __ATOMIC_ACQUIRE))
-        return module; /* another thread, or this one below a signal handler */
+        return NULL; /* another thread, or this one below a signal handler */
     int saved = errno;
     read_again(address);
     errno = saved;
     __atomic_store_n(&here.busy, 0, __ATOMIC_RELEASE);
     return f4p_modules_known(address);
+}
+
+void f4p_modules_refresh(void)
+{
+    if (UNLIKELY(is_stale()))
+        f4p_modules_find((uintptr_t)&f4p_modules_refresh);
 }
 
 /* ---- records ---- */

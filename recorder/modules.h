@@ -33,10 +33,16 @@ const struct f4p_code_module *f4p_modules_find(uintptr_t address);
 /** The same from what is known already. Lock-free, no system call. */
 const struct f4p_code_module *f4p_modules_known(uintptr_t address);
 
-/** A known module is not what it was: the map is read again at the next occasion. */
+/** Some known module may not be what it was: until the map was read again, nothing is known. */
 void f4p_modules_stale(void);
 
-/** Grows whenever modules were found to have gone: what was remembered of addresses may be wrong. */
+/** If so, reads the map if that is not too often. Not under the recorder's lock. errno is kept. */
+void f4p_modules_refresh(void);
+
+/** What dlclose does. */
+int f4p_modules_close(void *handle);
+
+/** Grows whenever modules have gone, or may have: what was remembered of addresses may be wrong. */
 uint32_t f4p_modules_generation(void);
 
 /** Id of its MODULE record, written when it is asked for first; F4P_NONE: no room. Under the recorder's lock. */

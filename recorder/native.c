@@ -238,6 +238,8 @@ static enum f4p_native_end walk(struct cursor *c, struct captured *to, bool skip
             return stepped == STEPPED_END ? F4P_NATIVE_COMPLETE : F4P_NATIVE_EARLY;
         }
         address = c->pc - (stepped == STEPPED);
+        if (stepped == STEPPED_SIGNAL && count)
+            to->address[count - 1]++; /* what the handler returns to begins there; it was never called */
         if (until_python && is_eval(address)) {
             to->at_python = true;
             break;
@@ -264,6 +266,7 @@ __attribute__((noinline)) void f4p_native_capture(bool python)
     captured.at_python = false;
     if (!here.on)
         return;
+    f4p_modules_refresh();
     HERE(cursor);
     captured.end = (uint8_t)walk(&cursor, &captured, true, python && here.mode == F4P_NATIVE_LEAF);
 }
