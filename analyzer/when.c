@@ -61,7 +61,7 @@ int f4p_when_heap(const struct f4p_model *model, bool base, const char *text, si
     case END:
         return f4p_heap_end(model, base, heap);
     case PERCENT:
-        t = (uint64_t)((double)end * when.percent / 100);
+        t = when.percent >= 100 ? end : (uint64_t)((double)end * when.percent / 100);
         break;
     case BEFORE_END:
         t = when.ns < end ? end - when.ns : 0;

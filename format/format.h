@@ -202,7 +202,7 @@ struct f4p_state {
     uint64_t slow_ns;              /* time spent taking samples */
     uint64_t lost[F4P_LOSS_SLOTS]; /* by enum f4p_loss */
     uint64_t arena_bytes;          /* bytes of pymalloc arenas mapped now, as far as seen */
-    uint64_t open_check;           /* 0 for an empty OPEN; each delta makes it XXH64(the delta's bytes, seed = itself) */
+    uint64_t open_check; /* 0 for an empty OPEN; each delta makes it XXH64(the delta's bytes, seed = itself) */
     uint64_t reserved[5];
     uint64_t check;
 };
@@ -511,8 +511,9 @@ struct f4p_process {
 /* ---- stacks -------------------------------------------------------------------------------------------------- */
 
 /* `object` says what the frame is in. */
-#define F4P_NODE_NATIVE 0x80000000u  /* + id of a MODULE record; offset = address - module.bias, where address is the
-                                        last byte of the call instruction (return address - 1), or, in code that a
+#define F4P_NODE_NATIVE                                                                                               \
+    0x80000000u                      /* + id of a MODULE record; offset = address - module.bias, where address is the \
+                                        last byte of the call instruction (return address - 1), or, in code that a    \
                                         signal interrupted, the instruction that was next */
 #define F4P_NODE_SPECIAL 0xffff0000u /* + enum f4p_special; offset free */
 /* below F4P_NODE_NATIVE: id of a CODE record; offset = byte offset of the current instruction, F4P_NONE: not known */

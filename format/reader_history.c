@@ -10,9 +10,7 @@
 #define STORED_LIMIT LZ4_COMPRESSBOUND(F4P_RAW_LIMIT)
 
 /* Bounds for files that were made to be slow. */
-#define VERIFY_TRIES 3
-#define VERIFY_BLOCKS 2048u /* replayed at open; key frames are much closer */
-#define COUNT_TRIES 256u    /* blocks whose deltas are counted because others are missing behind them */
+#define COUNT_TRIES 256u /* blocks whose deltas are counted because others are missing behind them */
 
 /* ---- blocks ---- */
 
@@ -238,7 +236,7 @@ static bool open_block(const struct f4p_trace *trace, struct f4p_block_ref *bloc
         .flags = F4P_BLOCK_STORED,
     };
     return s->open_bytes && s->open_bytes <= open->bytes && s->open_bytes <= F4P_RAW_LIMIT && last_op(block, &op) &&
-           op == s->seq;
+           op == s->seq && f4p_replay_checked(block, s->open_check);
 }
 
 /* Appends OPEN to the deltas. -1 no memory. */
@@ -305,8 +303,6 @@ static int make_runs(struct f4p_trace *trace)
         end = i;
     }
     memmove(h->runs, h->runs + F4P_RUN_LIMIT - h->run_count, h->run_count * sizeof *h->runs);
-    h->sealed_op = open ? trace->state.open_seq - 1 : trace->state.seq;
-    h->tail_sound = !open;
     return 0;
 }
 
@@ -374,62 +370,6 @@ static int make_bases(struct f4p_trace *trace)
     return 0;
 }
 
-/* ---- the tail ---- */
-
-/* OPEN has no check of its own: its deltas are believed if they lead from a kept moment to the end.
- * 1 they do, 0 nothing to compare with, -1 they do not, -2 no memory. */
-static int compare_tail(const struct f4p_trace *trace, const struct f4p_run *run)
-{
-    const struct f4p_history *h = &trace->private->history;
-    struct f4p_sums *sums = calloc(trace->site_count + 1, sizeof *sums);
-    int verdict = sums ? 0 : -2, tries = 0;
-    for (size_t i = h->base_count; i-- > 0 && verdict == 0 && tries < VERIFY_TRIES;) {
-        const struct f4p_base *base = &h->bases[i];
-        if (base->op + 1 < run->first_op || base->op > h->sealed_op || base->kind == F4P_BASE_END)
-            continue;
-        size_t block = run->end;
-        while (block > run->first && h->deltas[block - 1].seq > base->op)
-            block--;
-        if (run->end - block > VERIFY_BLOCKS)
-            break;
-        tries++;
-        if (f4p_replay_base(trace, base, sums) != 1)
-            continue;
-        int replayed = f4p_replay_ops(trace, run, base->op, run->last_op, false, sums);
-        verdict = replayed < 0 ? -2 : 1;
-        for (size_t site = 0; site < trace->site_count && verdict == 1; site++)
-            if (!replayed || memcmp(&sums[site], &trace->sites[site].now, sizeof *sums) != 0)
-                verdict = -1;
-    }
-    free(sums);
-    return verdict;
-}
-
-static int check_tail(struct f4p_trace *trace)
-{
-    struct f4p_history *h = &trace->private->history;
-    if (h->run_count == 0 || h->tail_sound || !trace->damage.live_sound)
-        return 0;
-    struct f4p_run *run = &h->runs[h->run_count - 1];
-    if (!run->to_end)
-        return 0;
-    int verdict = compare_tail(trace, run);
-    h->tail_sound = verdict == 1;
-    if (verdict != -1)
-        return verdict == -2 ? -1 : 0;
-    /* what is in OPEN is not what happened: the run ends before it */
-    trace->damage.torn_bytes += trace->state.open_bytes;
-    h->delta_count--;
-    run->end--;
-    run->to_end = false;
-    run->last_op = h->sealed_op;
-    if (run->first == run->end)
-        h->run_count--;
-    else
-        run->to_ns = h->deltas[run->end - 1].t_last;
-    return 0;
-}
-
 /* ---- stretches ---- */
 
 static int by_from(const void *a, const void *b)
@@ -479,7 +419,7 @@ static int make_stretches(struct f4p_trace *trace)
 
 int f4p_reader_history(struct f4p_trace *trace)
 {
-    if (index_blocks(trace) || make_bases(trace) || make_runs(trace) || check_tail(trace))
+    if (index_blocks(trace) || make_bases(trace) || make_runs(trace))
         return -1;
     add_end_run(trace);
     return make_stretches(trace);

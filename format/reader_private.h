@@ -61,8 +61,6 @@ struct f4p_history {
     size_t base_count;
     struct f4p_stretch *stretches;
     size_t stretch_count;
-    uint64_t sealed_op; /* ops above it are known from OPEN only, which has no check ... */
-    bool tail_sound;    /* ... but leads from a kept moment to the end */
 };
 
 struct f4p_chunk;
@@ -102,6 +100,9 @@ void f4p_reader_timeline(struct f4p_trace *trace);
 int f4p_reader_history(struct f4p_trace *trace);
 
 /* ---- replay ---- */
+
+/** Whether the deltas of `block` (stored, its bytes in bounds) have the check `expected`, as state.open_check. */
+bool f4p_replay_checked(const struct f4p_block_ref *block, uint64_t expected);
 
 /** One pass over the events of `block`, each with its op and time, until `visit` returns false. false: damaged. */
 bool f4p_replay_block(const struct f4p_block_ref *block, bool (*visit)(void *context, const struct f4p_event *event),

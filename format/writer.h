@@ -83,6 +83,7 @@ struct f4p_writer {
     uint32_t thin_cursor;
     uint64_t random;
     uint64_t last_delta_t;
+    void (*gone)(uint64_t address, uint8_t kind); /* a sample ended without a free; may be NULL */
     void *lz4_state;
     uint8_t *lz4_out;
 };

@@ -88,6 +88,7 @@ static void seal(struct f4p_writer *w)
     s->history_pos = w->history.pos;
     s->open_bytes = 0;
     s->open_events = 0;
+    s->open_check = 0;
     f4p_writer_commit(w, s->t_ns);
 }
 
@@ -114,6 +115,7 @@ void f4p_history_delta(struct f4p_writer *w, const struct f4p_delta_facts *delta
         *p++ = delta->new_shift;
     w->last_delta_t = s->t_ns;
     s->open_bytes += (uint32_t)(p - start);
+    s->open_check = f4p_hash(start, (size_t)(p - start), s->open_check);
     s->open_events++;
 }
 

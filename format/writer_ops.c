@@ -142,6 +142,13 @@ static void take_entry(struct f4p_writer *w, uint32_t index)
         w->state.live_high++;
 }
 
+/* The recorder's filter must not go on saying "maybe". */
+static void tell_gone(const struct f4p_writer *w, uint64_t address, uint8_t kind)
+{
+    if (w->gone)
+        w->gone(address, kind);
+}
+
 static void give_entry(struct f4p_writer *w, uint32_t index)
 {
     w->live_index.next[index] = w->live_free;
@@ -253,6 +260,7 @@ static void free_duplicate(struct f4p_writer *w, uint64_t address, uint64_t t_ns
     if (index == F4P_NONE)
         return;
     f4p_writer_lost(w, F4P_LOSS_missed_free);
+    tell_gone(w, address, w->live[index].kind);
     f4p_writer_unlink(w, index);
     free_unindexed(w, index, t_ns);
 }
@@ -263,6 +271,7 @@ void f4p_writer_alloc(struct f4p_writer *w, const struct f4p_block_facts *block,
     uint32_t index = free_entry(w);
     if (index == F4P_NONE) {
         f4p_writer_lost(w, F4P_LOSS_live_full);
+        tell_gone(w, block->address, block->kind);
         f4p_writer_commit(w, t_ns);
         return;
     }
@@ -322,6 +331,7 @@ void f4p_writer_thin(struct f4p_writer *w, uint32_t index, uint8_t new_shift, bo
         f4p_writer_unlink(w, index);
         end_block(w, index, F4P_DELTA_THIN_DROP);
         give_entry(w, index);
+        tell_gone(w, old.address, old.kind);
         w->state.thinned++;
     } else {
         struct f4p_sums sub = f4p_sample_weight(old.size, interval(w, old.shift));

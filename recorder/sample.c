@@ -120,14 +120,25 @@ bool f4p_sample_due(size_t size, uint8_t *shift)
 static void drain(void)
 {
     struct f4p_writer *w = &f4p_session.writer;
-    while (pending.count) {
-        void *block = pending.block[--pending.count];
-        uint32_t index = f4p_writer_find(w, (uintptr_t)block);
-        if (index != F4P_NONE) {
-            f4p_filter_remove(block);
-            f4p_writer_free(w, index, f4p_session_now());
+    uint32_t done = 0;
+    do {
+        for (uint32_t count = pending.count; done < count; done++) {
+            void *block = pending.block[done];
+            uint32_t index = f4p_writer_find(w, (uintptr_t)block);
+            if (index != F4P_NONE) {
+                f4p_filter_remove(block);
+                f4p_writer_free(w, index, f4p_session_now());
+            }
         }
-    }
+        /* A handler may have added one meanwhile. */
+    } while (
+        !__atomic_compare_exchange_n(&pending.count, &(uint32_t){done}, 0, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED));
+}
+
+void f4p_sample_gone(uint64_t address, uint8_t kind)
+{
+    if (kind != F4P_KIND_MMAP)
+        f4p_filter_remove((const void *)(uintptr_t)address);
 }
 
 /* A fork in a signal handler that interrupted a slow path lets the child go on with it: the trace is the parent's. */
@@ -485,7 +496,10 @@ void *f4p_sample_realloc(void *block, size_t size)
     if (!sampled && !f4p_filter_maybe(block))
         return f4p_real.realloc(block, size);
     int saved = errno;
-    bool usable = !f4p_sample_nested(t, __builtin_frame_address(0)) && f4p_sample_ready(t);
+    bool nested = f4p_sample_nested(t, __builtin_frame_address(0));
+    bool usable = !nested && f4p_sample_ready(t);
+    if (nested) /* in a handler: the new block is no sample */
+        forget_before(t, block);
     errno = saved;
     return usable ? tracked_realloc(block, size, sampled, shift) : f4p_real.realloc(block, size);
 }

@@ -19,6 +19,9 @@ bool f4p_sample_ready(struct f4p_thread_state *t);
 bool f4p_sample_enter(struct f4p_thread_state *t, uint64_t now_ns);
 void f4p_sample_leave(void);
 
+/** The writer's `gone`: the filter need not say "maybe" for that address any more. */
+void f4p_sample_gone(uint64_t address, uint8_t kind);
+
 /** Sets thread->inside, which the caller clears, and takes the time. Before the lock. `frame`: the caller's. */
 void f4p_sample_begin(struct f4p_sample *s, uint8_t shift, void *frame);
 

@@ -15,17 +15,21 @@
 #include "filter.h"
 #include "format/hash.h"
 #include "format/layout.h"
+#include "job.h"
+#include "keep.h"
 #include "lock.h"
 #include "maps.h"
 #include "native.h"
 #include "python.h"
+#include "redact.h"
+#include "retain.h"
+#include "sample_private.h"
 #include "say.h"
 #include "thread.h"
 #include "vitals.h"
 
 #define VITALS_PERIOD_NS 250000000u /* without a launcher, and only if samples come */
 #define ADAPT_SAMPLES 256           /* per decision on the interval */
-#define CPU_BUDGET 100              /* samples may take one part in this of the time */
 #define CPU_CREDIT_NS 5000000       /* saved up at most, and had at the start: short jobs get fine samples */
 #define SLOW_CEILING_NS 16000       /* per sample, in the budget */
 #define MAX_AUTO_SHIFT 16           /* 16 KiB << 16 = 1 GiB */
@@ -86,13 +90,16 @@ static void fact_u64(enum f4p_fact fact, uint64_t value)
 
 static void fact_command(char *buffer)
 {
+    static char shown[COMMAND_BYTES];
     long fd = open_file("/proc/self/cmdline", O_RDONLY);
     if (fd < 0)
         return;
     long bytes = syscall(SYS_pread64, fd, buffer, (long)COMMAND_BYTES, 0L);
     syscall(SYS_close, fd);
-    if (bytes > 0)
-        f4p_writer_fact(&f4p_session.writer, F4P_FACT_ID_COMMAND, F4P_FACT_LIST, buffer, (size_t)bytes);
+    if (bytes <= 0)
+        return;
+    size_t used = f4p_redact(shown, sizeof(shown), buffer, (size_t)bytes, f4p_session.config.redact);
+    f4p_writer_fact(&f4p_session.writer, F4P_FACT_ID_COMMAND, F4P_FACT_LIST, shown, used);
 }
 
 static void record_facts(void)
@@ -263,6 +270,7 @@ static bool begin_trace(void *base, const struct f4p_header *header)
     }
     here.base = base;
     f4p_writer_init(&f4p_session.writer, base, header, here.memory, monotonic_ns());
+    f4p_session.writer.gone = f4p_sample_gone;
     struct f4p_state *state = &f4p_session.writer.state;
     state->pid = (uint32_t)getpid();
     state->inherited_bytes = here.inherited_bytes;
@@ -282,6 +290,8 @@ bool f4p_session_open(void)
 
     if (session->open)
         return true;
+    if (!session->config.has_job)
+        session->config.has_job = f4p_job_derive(session->config.job);
     struct f4p_layout layout = {session->config.size, session->config.interval,
                                 session->config.automatic ? F4P_HEADER_AUTO_INTERVAL : 0,
                                 session->config.has_job ? session->config.job : NULL};
@@ -303,18 +313,6 @@ bool f4p_session_open(void)
     return false;
 }
 
-static void append_number(char *path, uint32_t number)
-{
-    char digits[12], *p = digits + sizeof(digits) - 1;
-    *p = 0;
-    do
-        *--p = (char)('0' + number % 10);
-    while (number /= 10);
-    *--p = '.';
-    strcat(path, p);
-}
-
-/* NAME for the first process that earns it, NAME.PID for children and later ones. */
 static void make_file(void)
 {
     struct f4p_session *session = &f4p_session;
@@ -322,14 +320,20 @@ static void make_file(void)
     static char path[PATH_MAX], used[PATH_MAX];
     const char *warning = NULL;
 
-    strcpy(path, session->config.output);
-    if (here.forked_from || access(path, F_OK) == 0)
-        append_number(path, w->state.pid);
+    int named = f4p_config_name(&session->config, w->state.pid, here.forked_from, path);
+    if (named < 0) {
+        fail("", session->config.output, f4p_layout_error(named));
+        return;
+    }
+    f4p_retain_make_room(path, session->config.output, w->header.file_bytes, session->config.max_traces,
+                         session->config.max_total);
     int fd = f4p_layout_create(path, &w->header, used, sizeof(used), &warning);
     if (fd < 0) {
         fail("", path, f4p_layout_error(-fd));
         return;
     }
+    f4p_retain_hold(fd);
+    f4p_keep_made(used, fd);
     void *base = map(w->header.file_bytes, MAP_SHARED, fd);
     int error = errno;
     syscall(SYS_close, fd);
@@ -410,6 +414,7 @@ static void attach(const char *path)
 
     if (fd < 0)
         return; /* removed, or an exec later into another root: then like any other process */
+    f4p_retain_hold(fd);
     void *base = usable_header(fd, &header) ? map(header.file_bytes, MAP_SHARED, fd) : NULL;
     syscall(SYS_close, fd);
     if (!base)
@@ -458,6 +463,7 @@ void f4p_session_start(void)
     if (!session->stopped) {
         f4p_python_find();
         f4p_native_start(session->config.native);
+        f4p_keep_start(&session->config);
         session->generation = 1;
         f4p_python_objects_hook();
         if (session->config.attach_pid == (uint32_t)getpid())
@@ -488,6 +494,7 @@ static void reset(void)
     session->open = false;
     session->has_file = false;
     session->generation++;
+    session->stopped |= !session->config.children;
 }
 
 void f4p_session_reset(void)
@@ -519,6 +526,17 @@ void f4p_session_stop(enum f4p_passive_reason reason)
     f4p_config_say(&f4p_session.config, "recording ends: ", texts[reason], "; the job goes on", NULL);
 }
 
+/* Of the heap or of the RSS, in bytes. */
+static uint64_t peak(void)
+{
+    const struct f4p_control *control = f4p_session.writer.control;
+    uint64_t heap = f4p_session.writer.state.peak.sums.bytes / F4P_Q8, rss = 0;
+    for (int i = 0; i < 2; i++)
+        if (control->last[i].valid >> F4P_VITAL_rss_peak & 1 && control->last[i].value[F4P_VITAL_rss_peak] > rss)
+            rss = control->last[i].value[F4P_VITAL_rss_peak];
+    return heap > rss ? heap : rss;
+}
+
 void f4p_session_exit(void)
 {
     struct f4p_session *session = &f4p_session;
@@ -531,6 +549,7 @@ void f4p_session_exit(void)
             if (!here.launched)
                 take_vitals(F4P_VITALS_ALL, f4p_session_now());
             f4p_writer_finish(&session->writer, F4P_STATUS_EXITED, F4P_PASSIVE_NONE, f4p_session_now());
+            f4p_keep_ended(peak());
             f4p_unlock();
         }
         t->inside = false;
@@ -550,7 +569,8 @@ static void adapt(uint64_t now, uint64_t slow_ns)
     here.adapt_slow_ns += slow_ns < SLOW_CEILING_NS ? slow_ns : SLOW_CEILING_NS;
     if (++here.adapt_samples < ADAPT_SAMPLES)
         return;
-    here.credit_ns += (int64_t)(now - here.adapt_start_ns) / CPU_BUDGET - (int64_t)here.adapt_slow_ns;
+    here.credit_ns +=
+        (int64_t)((now - here.adapt_start_ns) * f4p_session.config.cpu_budget / 1000) - (int64_t)here.adapt_slow_ns;
     if (here.credit_ns > CPU_CREDIT_NS)
         here.credit_ns = CPU_CREDIT_NS;
     if (here.credit_ns < -CPU_CREDIT_NS) /* a stall must not cost precision for long */
