@@ -7,7 +7,7 @@
 # Sources are found by name:
 #   format/writer*.c   writer half (recorder only)       format/reader*.c  reader half (analyzer only)
 #   format/*.c         the others: both halves
-#   recorder/record*.c launcher; recorder/vitals*.c both; recorder/hooks.c alone defines malloc; the others: library
+#   recorder/record*.c launcher; SHARED both; recorder/hooks.c alone defines malloc; the others: library
 #   tests/check_*.c    a Check binary each, linked with everything but hooks.c and the mains
 #   tests/support*.c   linked with every Check binary
 #   tests/prog_*.c     a program each that tests run: libc only, never sanitized
@@ -43,7 +43,8 @@ CHECK_LIBS := $(shell pkg-config --libs check 2>/dev/null || echo -lcheck)
 FORMAT := $(filter-out $(wildcard format/writer*.c format/reader*.c),$(wildcard format/*.c))
 WRITER := $(wildcard format/writer*.c)
 READER := $(wildcard format/reader*.c)
-LAUNCHER := $(wildcard recorder/record*.c recorder/vitals*.c)
+SHARED := $(patsubst %,recorder/%.c,config names redact retain say vitals)
+LAUNCHER := $(wildcard recorder/record*.c) $(SHARED)
 LIBRARY := $(filter-out $(wildcard recorder/record*.c),$(wildcard recorder/*.c))
 ANALYZER := $(filter-out $(if $(findstring NCURSESW,$(FEATURES)),,$(wildcard analyzer/tui*.c)),$(wildcard analyzer/*.c))
 CHECKS := $(wildcard tests/check_*.c)

@@ -13,12 +13,16 @@
 #include <unistd.h>
 
 #include "format/layout.h"
+#include "recorder/names.h"
 #include "recorder/record_options.h"
+#include "recorder/record_pack.h"
 #include "recorder/record_program.h"
 #include "recorder/record_report.h"
 #include "recorder/record_run.h"
 #include "recorder/record_trace.h"
 #include "recorder/record_watch.h"
+#include "recorder/retain.h"
+#include "recorder/say.h"
 
 /* Static: the launcher takes no memory while the command runs short of it. */
 static struct f4p_launch_options options;
@@ -30,7 +34,7 @@ static char library[PATH_MAX];
 
 static void not_recorded(const char *what, const char *why)
 {
-    if (!options.quiet)
+    if (!options.config.quiet)
         fprintf(stderr, "fil4prod: not recorded: %s: %s\n", what, why);
 }
 
@@ -55,25 +59,18 @@ static void prepare_trace(void)
     }
     int result = f4p_launch_trace_create(&trace, &options, &warning);
     if (result < 0) {
-        snprintf(what, sizeof(what), "cannot make %s", options.output);
+        snprintf(what, sizeof(what), "cannot make %s", options.config.output);
         not_recorded(what, f4p_layout_error(result));
         return;
     }
-    if (warning && !options.quiet)
+    if (warning && !options.config.quiet)
         fprintf(stderr, "fil4prod: %s: %s\n", trace.used, warning);
-    f4p_launch_trace_fact_list(&trace, F4P_FACT_ID_COMMAND, options.command);
+    f4p_launch_trace_fact_command(&trace, options.command);
     f4p_launch_trace_fact_text(&trace, F4P_FACT_ID_EXE, program.loaded);
     f4p_launch_watch_prepare(&trace);
 }
 
 /* ---- while it runs ---- */
-
-static void set_number(const char *name, uint64_t value)
-{
-    char text[24];
-    snprintf(text, sizeof(text), "%llu", (unsigned long long)value);
-    setenv(name, text, 1);
-}
 
 static void set_preload(void)
 {
@@ -95,22 +92,15 @@ static void child_environment(void *context)
     (void)context;
     if (trace.fd < 0)
         return;
+    f4p_launch_trace_settle(&trace, getpid(), true);
     set_preload();
+    f4p_launch_options_export(&options.config);
     setenv("FIL4PROD_OUTPUT", trace.named, 1);
     snprintf(attach, sizeof(attach), "%d:%s", (int)getpid(), trace.file);
     setenv("FIL4PROD_ATTACH", attach, 1);
     for (int i = 0; i < 16; i++)
         snprintf(job + 2 * i, 3, "%02x", trace.header.job_id[i]);
     setenv("FIL4PROD_JOB", job, 1);
-    set_number("FIL4PROD_SIZE", options.size);
-    if (options.interval)
-        set_number("FIL4PROD_INTERVAL", options.interval);
-    else
-        setenv("FIL4PROD_INTERVAL", "auto", 1);
-    if (options.interval != 1)
-        unsetenv("FIL4PROD_EXACT"); /* --interval has overruled it */
-    if (options.quiet)
-        setenv("FIL4PROD_QUIET", "1", 1);
 }
 
 static void started(void *context)
@@ -159,6 +149,36 @@ static void stamp_end(const struct f4p_launch_run *run)
     f4p_launch_trace_commit(&trace); /* at once: what follows may take a moment */
 }
 
+/* What a job that ended well leaves. true: not the command's own trace. */
+static bool tidy(const struct f4p_launch_findings *findings)
+{
+    static char pattern[PATH_MAX], path[PATH_MAX];
+    uint64_t over = options.config.keep_over, peak = f4p_retain_peak(trace.fd);
+    bool own = f4p_names_has(trace.named, 'p'), small;
+
+    if (over == F4P_KEEP_ALWAYS || trace.state.wait_status != 0 || f4p_launch_report_oom(findings))
+        return false;
+    if (own)
+        strcpy(pattern, trace.named);
+    else if (f4p_names_literal(pattern, sizeof(pattern), f4p_names_base(trace.file)) < 0)
+        return false;
+    strcpy(path, trace.file);
+    small = (peak > trace.state.max_rss ? peak : trace.state.max_rss) <= over;
+    if (small)
+        f4p_launch_trace_remove(&trace);
+    if (!own || !trace.outer_job) /* an outer job's other traces would look the same */
+        f4p_retain_end_job(path, pattern, trace.header.job_id, over);
+    return small;
+}
+
+/* The command is not among those of --commands: that the recorder did not start in it says nothing. */
+static bool is_unlisted(void)
+{
+    const char *name = f4p_names_base(options.command[0]), *list = options.config.commands;
+    return *list && !f4p_names_listed(list, name, strlen(name), false) && !options.verbose &&
+           trace.state.wait_status == 0;
+}
+
 static void report(void)
 {
     struct f4p_launch_findings findings;
@@ -166,7 +186,7 @@ static void report(void)
 
     f4p_launch_watch_end(&trace, &findings);
     f4p_launch_trace_commit(&trace);
-    if (options.quiet || trace.fd < 0)
+    if (trace.fd < 0 || tidy(&findings) || options.config.quiet || is_unlisted())
         return;
     if (f4p_launch_report(line, sizeof(line), options.command[0], &trace, &findings, options.verbose))
         fprintf(stderr, "%s\n", line);
@@ -190,6 +210,7 @@ static void die_of(int signal)
 int main(int argc, char **argv)
 {
     f4p_launch_run_guard_streams();
+    f4p_say_start();
     int status = f4p_launch_options_parse(&options, argc, argv);
     if (status != -1)
         return status;
@@ -203,6 +224,7 @@ int main(int argc, char **argv)
         run.look = look;
     }
     int result = f4p_launch_run(&run);
+    f4p_launch_trace_settle(&trace, run.pid, false);
     if (result < 0) {
         f4p_launch_trace_remove(&trace);
         fprintf(stderr, "fil4prod-record: cannot start a process: %s\n", strerror(-result));
@@ -212,6 +234,7 @@ int main(int argc, char **argv)
         return cannot_run(run.exec_errno);
     stamp_end(&run);
     report();
+    f4p_launch_pack(&trace);
     if (WIFEXITED(run.wait_status))
         return WEXITSTATUS(run.wait_status);
     if (run.interrupted && WTERMSIG(run.wait_status) == SIGINT)

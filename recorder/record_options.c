@@ -1,78 +1,72 @@
 #include "recorder/record_options.h"
 
-#include <ctype.h>
-#include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "format/layout.h"
+/* Besides the settings. Q(letter, name, help) */
+#define OPTIONS(Q)                                                                         \
+    Q('v', "verbose", "print a line also when the command ended well or failed by itself") \
+    Q('h', "help", "print this help")                                                      \
+    Q('V', "version", "print the version")
 
-/* Q(letter, name, argument, help): "" as argument: none */
-#define OPTIONS(Q)                                                                                                    \
-    Q('o', "output", "FILE", "the trace to make (default trace.bin; .1, .2, ... is appended when the name is taken)") \
-    Q('s', "size", "BYTES", "size of the trace, allocated at once; K, M, G may follow (default 64M)")                 \
-    Q('i', "interval", "auto|BYTES", "mean bytes between two samples (default auto); 1 records every allocation")     \
-    Q('q', "quiet", "", "print nothing but what keeps the command from running")                                      \
-    Q('v', "verbose", "", "print a line also when the command ended well or failed by itself")                        \
-    Q('h', "help", "", "print this help")                                                                             \
-    Q('V', "version", "", "print the version")
-
-/* Q(name, value, help) */
-#define VARIABLES(Q)                                                                                              \
-    Q("OUTPUT", "FILE", "the trace to make, like --output")                                                       \
-    Q("SIZE", "BYTES", "size of each trace, like --size")                                                         \
-    Q("INTERVAL", "auto|BYTES", "sampling interval, like --interval")                                             \
-    Q("EXACT", "1", "record every allocation, like --interval 1")                                                 \
-    Q("QUIET", "1", "print nothing, like --quiet")                                                                \
-    Q("MIN_HEAP", "BYTES",                                                                                        \
-      "a process other than the launcher's command gets a trace once its heap is this large (default 16M; 0: at " \
-      "once)")                                                                                                    \
-    Q("LIBRARY", "FILE", "the recorder's library, if it does not stand beside the launcher")                      \
-    Q("JOB", "ID", "32 hexadecimal digits that tie the traces of one job together; set for the command")          \
-    Q("ATTACH", "PID:FILE", "set for the command: the process that continues the launcher's trace")
-
-struct option_text {
+static const struct option_text {
     char letter;
-    const char *name, *argument, *help;
-};
-
-struct variable_text {
-    const char *name, *value, *help;
-};
-
-static const struct option_text option_texts[] = {
-#define Q(letter, name, argument, help) {letter, name, argument, help},
+    const char *name, *help;
+} option_texts[] = {
+#define Q(letter, name, help) {letter, name, help},
     OPTIONS(Q)
 #undef Q
 };
 enum { OPTION_COUNT = sizeof(option_texts) / sizeof(option_texts[0]) };
 
-static const struct variable_text variable_texts[] = {
+static const struct variable_text {
+    const char *name, *value, *help;
+} variable_texts[] = {
 #define Q(name, value, help) {name, value, help},
-    VARIABLES(Q)
+    F4P_VARIABLES(Q)
 #undef Q
 };
 enum { VARIABLE_COUNT = sizeof(variable_texts) / sizeof(variable_texts[0]) };
 
+enum { FIRST_LONG = 256 }; /* + enum f4p_setting: settings without a letter */
+
 static const char usage[] = "usage: fil4prod-record [options] [--] command [argument ...]\n";
+
+static void print_item(const char *left, const char *help)
+{
+    if (strlen(left) > 28)
+        printf("  %s\n  %-28s %s\n", left, "", help);
+    else
+        printf("  %-28s %s\n", left, help);
+}
 
 static void print_help(void)
 {
-    char left[64];
+    char left[80];
 
     printf("%sRuns a command and records what holds its memory.\n\nOptions:\n", usage);
+    for (int i = 0; i < F4P_SETTING_COUNT; i++) {
+        const struct f4p_setting_text *s = &f4p_setting_texts[i];
+        char letter[] = {'-', s->letter, ',', ' ', 0};
+        snprintf(left, sizeof(left), "%s--%s%s%s", s->letter ? letter : "", s->option, *s->argument ? " " : "",
+                 s->argument);
+        print_item(left, s->help);
+    }
     for (int i = 0; i < OPTION_COUNT; i++) {
-        const struct option_text *o = &option_texts[i];
-        snprintf(left, sizeof(left), "-%c, --%s%s%s", o->letter, o->name, *o->argument ? " " : "", o->argument);
-        printf("  %-28s %s\n", left, o->help);
+        snprintf(left, sizeof(left), "-%c, --%s", option_texts[i].letter, option_texts[i].name);
+        print_item(left, option_texts[i].help);
     }
     printf("\nEnvironment:\n");
+    for (int i = 0; i < F4P_SETTING_COUNT; i++) {
+        const struct f4p_setting_text *s = &f4p_setting_texts[i];
+        printf("  %-28s like --%s\n", s->variable, s->option);
+    }
     for (int i = 0; i < VARIABLE_COUNT; i++) {
         const struct variable_text *v = &variable_texts[i];
         snprintf(left, sizeof(left), "FIL4PROD_%s=%s", v->name, v->value);
-        printf("  %-28s %s\n", left, v->help);
+        print_item(left, v->help);
     }
     printf("\nExit status: the command's, 128 + signal if a signal killed it, 2 wrong usage, 125 internal error,\n"
            "126 command cannot be run, 127 command not found.\n");
@@ -97,11 +91,22 @@ static void print_wrapped(const char *text)
 /* The two lists of the man page; a test compares them with what stands there. */
 static void print_mdoc(void)
 {
+    for (int i = 0; i < F4P_SETTING_COUNT; i++) {
+        const struct f4p_setting_text *s = &f4p_setting_texts[i];
+        const char *mark = *s->argument ? " Ar " : "";
+        if (s->letter)
+            printf(".It Fl %c%s%s , Fl -%s%s%s\n", s->letter, mark, s->argument, s->option, mark, s->argument);
+        else
+            printf(".It Fl -%s%s%s\n", s->option, mark, s->argument);
+        print_wrapped(s->help);
+    }
     for (int i = 0; i < OPTION_COUNT; i++) {
-        const struct option_text *o = &option_texts[i];
-        const char *mark = *o->argument ? " Ar " : "";
-        printf(".It Fl %c%s%s , Fl -%s%s%s\n", o->letter, mark, o->argument, o->name, mark, o->argument);
-        print_wrapped(o->help);
+        printf(".It Fl %c , Fl -%s\n", option_texts[i].letter, option_texts[i].name);
+        print_wrapped(option_texts[i].help);
+    }
+    for (int i = 0; i < F4P_SETTING_COUNT; i++) {
+        const struct f4p_setting_text *s = &f4p_setting_texts[i];
+        printf(".It Ev %s Ns = Ns Ar %s\nlike\n.Fl -%s .\n", s->variable, *s->argument ? s->argument : "1", s->option);
     }
     for (int i = 0; i < VARIABLE_COUNT; i++) {
         const struct variable_text *v = &variable_texts[i];
@@ -110,73 +115,33 @@ static void print_mdoc(void)
     }
 }
 
-bool f4p_launch_options_size(const char *text, uint64_t *bytes)
+void f4p_launch_options_export(const struct f4p_config *config)
 {
-    static const char units[] = "KMGT";
-    char *end;
+    static struct f4p_config standard;
+    char text[F4P_LIST_BYTES], usual[F4P_LIST_BYTES];
 
-    if (!isdigit((unsigned char)*text))
-        return false;
-    errno = 0;
-    unsigned long long n = strtoull(text, &end, 10);
-    if (errno)
-        return false;
-    const char *unit = *end ? strchr(units, toupper((unsigned char)*end)) : NULL;
-    unsigned shift = unit ? 10 * (unsigned)(unit - units + 1) : 0;
-    if (unit)
-        end += unit && (end[1] == 'i' && end[2] == 'B') ? 3 : 1;
-    if (*end == 'B' && end[-1] != 'B')
-        end++;
-    if (*end || n > UINT64_MAX >> shift)
-        return false;
-    *bytes = (uint64_t)n << shift;
-    return true;
-}
-
-static bool parse_file_size(const char *text, uint64_t *size)
-{
-    return f4p_launch_options_size(text, size) && *size >= F4P_MIN_FILE_BYTES && *size <= F4P_MAX_FILE_BYTES;
-}
-
-static bool parse_interval(const char *text, uint64_t *interval)
-{
-    if (strcmp(text, "auto") == 0) {
-        *interval = 0;
-        return true;
+    f4p_config_defaults(&standard);
+    for (int i = 0; i < F4P_SETTING_COUNT; i++) {
+        const char *variable = f4p_setting_texts[i].variable;
+        if (i == F4P_SETTING_OUTPUT)
+            continue;
+        f4p_config_text(config, (enum f4p_setting)i, text, sizeof(text));
+        f4p_config_text(&standard, (enum f4p_setting)i, usual, sizeof(usual));
+        if (strcmp(text, usual) != 0 || getenv(variable))
+            setenv(variable, text, 1);
     }
-    return f4p_launch_options_size(text, interval) && *interval >= 1 && *interval <= 1ull << 40;
-}
-
-static bool is_set(const char *name)
-{
-    const char *value = getenv(name);
-    return value && *value && strcmp(value, "0") != 0;
+    unsetenv("FIL4PROD_EXACT"); /* FIL4PROD_INTERVAL says it */
 }
 
 /* A wrong variable must not keep the job from running. */
 static void from_environment(struct f4p_launch_options *options)
 {
-    const char *output = getenv("FIL4PROD_OUTPUT"), *size = getenv("FIL4PROD_SIZE");
-    const char *interval = getenv("FIL4PROD_INTERVAL"), *library = getenv("FIL4PROD_LIBRARY");
+    const char *library = getenv("FIL4PROD_LIBRARY");
 
-    *options = (struct f4p_launch_options){.output = "trace.bin", .size = F4P_DEFAULT_FILE_BYTES};
-    options->quiet = is_set("FIL4PROD_QUIET");
-    if (output && *output)
-        options->output = output;
+    f4p_config_defaults(&options->config);
+    f4p_config_environment(&options->config, "; without it the command is recorded");
     if (library && *library)
         options->library = library;
-    if (size && *size && !parse_file_size(size, &options->size)) {
-        options->size = F4P_DEFAULT_FILE_BYTES;
-        if (!options->quiet)
-            fprintf(stderr, "fil4prod: FIL4PROD_SIZE=%s is not a size from 1M to 1T; 64M it is\n", size);
-    }
-    if (interval && *interval && !parse_interval(interval, &options->interval)) {
-        options->interval = 0;
-        if (!options->quiet)
-            fprintf(stderr, "fil4prod: FIL4PROD_INTERVAL=%s is neither auto nor bytes; auto it is\n", interval);
-    }
-    if (is_set("FIL4PROD_EXACT"))
-        options->interval = 1;
 }
 
 static int usage_error(void)
@@ -190,29 +155,22 @@ static int output_status(void)
     return fflush(stdout) == 0 ? 0 : F4P_LAUNCH_EXIT_INTERNAL;
 }
 
+static int take_setting(struct f4p_launch_options *options, enum f4p_setting setting, const char *argument)
+{
+    const struct f4p_setting_text *text = &f4p_setting_texts[setting];
+
+    if (f4p_config_set(&options->config, setting, *text->argument ? argument : "1"))
+        return -1;
+    fprintf(stderr, "fil4prod-record: --%s %s: %s\n", text->option, argument, text->want);
+    return F4P_LAUNCH_EXIT_USAGE;
+}
+
 /* One option; -1 to go on. */
 static int take(struct f4p_launch_options *options, int letter, const char *argument)
 {
+    if (letter >= FIRST_LONG)
+        return take_setting(options, (enum f4p_setting)(letter - FIRST_LONG), argument);
     switch (letter) {
-    case 'o':
-        options->output = argument;
-        if (*argument)
-            return -1;
-        fprintf(stderr, "fil4prod-record: --output needs a file name\n");
-        return F4P_LAUNCH_EXIT_USAGE;
-    case 's':
-        if (parse_file_size(argument, &options->size))
-            return -1;
-        fprintf(stderr, "fil4prod-record: --size %s: not a size from 1M to 1T\n", argument);
-        return F4P_LAUNCH_EXIT_USAGE;
-    case 'i':
-        if (parse_interval(argument, &options->interval))
-            return -1;
-        fprintf(stderr, "fil4prod-record: --interval %s: neither auto nor bytes from 1 to 1T\n", argument);
-        return F4P_LAUNCH_EXIT_USAGE;
-    case 'q':
-        options->quiet = true;
-        return -1;
     case 'v':
         options->verbose = true;
         return -1;
@@ -226,26 +184,35 @@ static int take(struct f4p_launch_options *options, int letter, const char *argu
         print_mdoc();
         return output_status();
     default:
-        return usage_error();
+        break;
     }
+    for (int i = 0; i < F4P_SETTING_COUNT; i++)
+        if (f4p_setting_texts[i].letter == letter)
+            return take_setting(options, (enum f4p_setting)i, argument);
+    return usage_error();
 }
 
 int f4p_launch_options_parse(struct f4p_launch_options *options, int argc, char **argv)
 {
-    struct option options_long[OPTION_COUNT + 2];
-    char letters[2 * OPTION_COUNT + 2] = "+"; /* options end where the command begins */
-    size_t used = 1;
+    struct option options_long[F4P_SETTING_COUNT + OPTION_COUNT + 2];
+    char letters[2 * (F4P_SETTING_COUNT + OPTION_COUNT) + 2] = "+"; /* options end where the command begins */
+    size_t used = 1, count = 0;
     int letter, status;
 
     memset(options_long, 0, sizeof(options_long));
-    for (int i = 0; i < OPTION_COUNT; i++) {
-        bool argument = *option_texts[i].argument;
-        options_long[i] = (struct option){option_texts[i].name, argument, NULL, option_texts[i].letter};
-        letters[used++] = option_texts[i].letter;
-        if (argument)
+    for (int i = 0; i < F4P_SETTING_COUNT; i++) {
+        const struct f4p_setting_text *s = &f4p_setting_texts[i];
+        options_long[count++] = (struct option){s->option, *s->argument != 0, NULL, FIRST_LONG + i};
+        if (s->letter)
+            letters[used++] = s->letter;
+        if (s->letter && *s->argument)
             letters[used++] = ':';
     }
-    options_long[OPTION_COUNT] = (struct option){"mdoc", 0, NULL, 'M'};
+    for (int i = 0; i < OPTION_COUNT; i++) {
+        options_long[count++] = (struct option){option_texts[i].name, 0, NULL, option_texts[i].letter};
+        letters[used++] = option_texts[i].letter;
+    }
+    options_long[count] = (struct option){"mdoc", 0, NULL, 'M'};
     letters[used] = 0;
 
     from_environment(options);

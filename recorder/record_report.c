@@ -167,13 +167,18 @@ static bool worth_a_line(int status, bool oom)
     return WEXITSTATUS(status) == 128 + SIGKILL || (WEXITSTATUS(status) && oom);
 }
 
+bool f4p_launch_report_oom(const struct f4p_launch_findings *findings)
+{
+    uint64_t from, to;
+    return rose(findings, F4P_VITAL_cgroup_oom_kill, &from, &to) || findings->log_says_oom;
+}
+
 bool f4p_launch_report(char *text, size_t room, const char *name, const struct f4p_launch_trace *trace,
                        const struct f4p_launch_findings *findings, bool always)
 {
     struct line line = {text, room, 0};
     int status = trace->state.wait_status;
-    uint64_t from, to;
-    bool oom = rose(findings, F4P_VITAL_cgroup_oom_kill, &from, &to) || findings->log_says_oom;
+    bool oom = f4p_launch_report_oom(findings);
 
     if (!worth_a_line(status, oom) && f4p_launch_trace_attached(trace) && !always)
         return false;

@@ -1,16 +1,21 @@
 #include "recorder/record_trace.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <sys/utsname.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "format/hash.h"
 #include "format/layout.h"
+#include "recorder/names.h"
+#include "recorder/redact.h"
+#include "recorder/retain.h"
 
-#define AUTO_BASE_INTERVAL 16384u
+#define MAX_SUFFIX 9999u
 
 static uint64_t section_offset(const struct f4p_launch_trace *trace, enum f4p_section_kind kind)
 {
@@ -57,36 +62,37 @@ static int absolute(char to[PATH_MAX], const char *path)
     return 0;
 }
 
-/* The job id of an outer launcher, so that the traces of one job stay together. */
-static bool outer_job(uint8_t id[16])
+/* The name for the command's process `pid`. */
+static int expand(char to[PATH_MAX], const struct f4p_launch_trace *trace, pid_t pid)
 {
-    const char *text = getenv("FIL4PROD_JOB");
-
-    if (!text || strlen(text) != 32 || strspn(text, "0123456789abcdefABCDEF") != 32)
-        return false;
-    for (int i = 0; i < 16; i++) {
-        char digits[3] = {text[2 * i], text[2 * i + 1], 0};
-        id[i] = (uint8_t)strtoul(digits, NULL, 16);
-    }
-    return true;
+    struct utsname host;
+    const struct f4p_names_facts facts = {(uint32_t)pid, trace->header.start_realtime_ns / 1000000000u,
+                                          uname(&host) == 0 ? host.nodename : "localhost", trace->command};
+    return f4p_names_expand(to, PATH_MAX, trace->pattern, &facts);
 }
 
-static int make(struct f4p_launch_trace *trace, const struct f4p_launch_options *options, const char **warning)
+static int make(struct f4p_launch_trace *trace, const struct f4p_config *config, const char **warning)
 {
     uint8_t job[16];
-    struct f4p_layout layout = {.file_bytes = options->size,
-                                .base_interval = options->interval ? options->interval : AUTO_BASE_INTERVAL,
-                                .flags = F4P_HEADER_LAUNCHER | (options->interval ? 0 : F4P_HEADER_AUTO_INTERVAL),
-                                .job_id = outer_job(job) ? job : NULL};
+    char path[PATH_MAX];
+    trace->outer_job = f4p_config_job(job);
+    struct f4p_layout layout = {.file_bytes = config->size,
+                                .base_interval = config->interval,
+                                .flags = F4P_HEADER_LAUNCHER | (config->automatic ? F4P_HEADER_AUTO_INTERVAL : 0),
+                                .job_id = trace->outer_job ? job : NULL};
     int result = f4p_layout_header(&trace->header, &layout);
 
     if (result == 0)
-        result = absolute(trace->named, options->output);
+        result = f4p_names_absolute(trace->named, sizeof(trace->named), config->output);
+    if (result == 0)
+        result = expand(path, trace, getpid()); /* the command's process is not there yet */
     if (result < 0)
         return result;
-    int fd = f4p_layout_create(options->output, &trace->header, trace->used, sizeof(trace->used), warning);
+    f4p_retain_make_room(path, config->output, config->size, config->max_traces, config->max_total);
+    int fd = f4p_layout_create(path, &trace->header, trace->used, sizeof(trace->used), warning);
     if (fd < 0)
         return fd;
+    f4p_retain_hold(fd);
     trace->fd = fd;
     result = absolute(trace->file, trace->used);
     if (result < 0)
@@ -100,12 +106,51 @@ int f4p_launch_trace_create(struct f4p_launch_trace *trace, const struct f4p_lau
     memset(trace, 0, sizeof(*trace));
     trace->fd = -1;
     *warning = NULL;
-    int result = make(trace, options, warning);
+    trace->pattern = options->config.output;
+    trace->command = options->command ? options->command[0] : "";
+    trace->redact = options->config.redact;
+    int result = make(trace, &options->config, warning);
     if (result < 0)
         return result;
     trace->state.status = F4P_LAUNCH_RUNNING;
     trace->state.timeline_shift = F4P_TIMELINE_SHIFT;
     return 0;
+}
+
+static bool is_ours(const struct f4p_launch_trace *trace, const char *path)
+{
+    struct stat there, ours;
+    return lstat(path, &there) == 0 && fstat(trace->fd, &ours) == 0 && there.st_dev == ours.st_dev &&
+           there.st_ino == ours.st_ino;
+}
+
+/* RENAME_NOREPLACE by hand where a file system does not know it: link(2) never replaces. */
+static bool move(const char *from, const char *to)
+{
+    if (renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE) == 0)
+        return true;
+    return errno == EINVAL && link(from, to) == 0 && unlink(from) == 0;
+}
+
+void f4p_launch_trace_settle(struct f4p_launch_trace *trace, pid_t pid, bool rename)
+{
+    char path[PATH_MAX];
+
+    if (trace->fd < 0 || !f4p_names_has(trace->pattern, 'p') || expand(path, trace, pid) < 0)
+        return;
+    size_t bytes = strlen(path);
+    for (uint32_t suffix = 0; suffix < MAX_SUFFIX; suffix++) {
+        path[bytes] = 0;
+        if (suffix && f4p_names_append(path, sizeof(path), suffix) < 0)
+            return;
+        if (is_ours(trace, path) || (rename && move(trace->used, path))) {
+            strcpy(trace->used, path);
+            absolute(trace->file, path);
+            return;
+        }
+        if (access(path, F_OK) != 0)
+            return;
+    }
 }
 
 void f4p_launch_trace_remove(struct f4p_launch_trace *trace)
@@ -187,6 +232,23 @@ void f4p_launch_trace_fact_list(struct f4p_launch_trace *trace, enum f4p_fact fa
         payload(trace)[used++] = 0;
     }
     append(trace, F4P_RECORD_FACT, F4P_FACT_LIST, fact, used);
+}
+
+void f4p_launch_trace_fact_command(struct f4p_launch_trace *trace, char *const *command)
+{
+    static char list[F4P_LAUNCH_PAYLOAD];
+    size_t used = 0;
+
+    if (trace->fd < 0)
+        return;
+    for (; *command && used < sizeof(list); command++) {
+        size_t bytes = strnlen(*command, sizeof(list) - 1 - used);
+        memcpy(list + used, *command, bytes);
+        used += bytes;
+        list[used++] = 0;
+    }
+    size_t bytes = f4p_redact((char *)payload(trace), payload_limit(trace), list, used, trace->redact);
+    append(trace, F4P_RECORD_FACT, F4P_FACT_LIST, F4P_FACT_ID_COMMAND, bytes);
 }
 
 void f4p_launch_trace_add(struct f4p_launch_trace *trace, enum f4p_record_type type, const void *head,

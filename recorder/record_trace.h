@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "format/format.h"
 #include "recorder/record_options.h"
@@ -21,7 +22,10 @@ struct f4p_launch_trace {
     int fd;               /* public: -1: nothing is recorded, and all functions do nothing */
     char used[PATH_MAX];  /* public: name of the file as made, as the user would type it */
     char file[PATH_MAX];  /* public: the same, absolute */
-    char named[PATH_MAX]; /* public: the name that was asked for, absolute */
+    char named[PATH_MAX]; /* public: the pattern that was asked for, absolute */
+    const char *redact;   /* public: as in struct f4p_config */
+    bool outer_job;       /* public: the job is that of another launcher or of who called this one */
+    const char *pattern, *command;
     struct f4p_header header;
     struct f4p_launch_state state; /* public but for seq, t_ns, records, timeline_*: committed by _commit */
     uint64_t vitals_seq;
@@ -34,6 +38,12 @@ struct f4p_launch_trace {
 int f4p_launch_trace_create(struct f4p_launch_trace *trace, const struct f4p_launch_options *options,
                             const char **warning);
 
+/**
+ * Gives the file the name that its pattern makes of the command's process id, if that is in the pattern. `rename`: in
+ * the command's process, before it is the command; without it, in the launcher, notes what happened there.
+ */
+void f4p_launch_trace_settle(struct f4p_launch_trace *trace, pid_t pid, bool rename);
+
 /** Removes the file again. */
 void f4p_launch_trace_remove(struct f4p_launch_trace *trace);
 
@@ -44,6 +54,9 @@ uint64_t f4p_launch_trace_now(const struct f4p_launch_trace *trace);
 void f4p_launch_trace_fact_u64(struct f4p_launch_trace *trace, enum f4p_fact fact, uint64_t value);
 void f4p_launch_trace_fact_text(struct f4p_launch_trace *trace, enum f4p_fact fact, const char *text);
 void f4p_launch_trace_fact_list(struct f4p_launch_trace *trace, enum f4p_fact fact, char *const *list);
+
+/** The command line, without secrets. */
+void f4p_launch_trace_fact_command(struct f4p_launch_trace *trace, char *const *command);
 
 /** A record that gets the next id of its type; `head` (may be NULL) is followed by `text`. */
 void f4p_launch_trace_add(struct f4p_launch_trace *trace, enum f4p_record_type type, const void *head,

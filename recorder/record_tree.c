@@ -9,16 +9,19 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "recorder/redact.h"
+
 #define MAX_MEMBERS 256
 #define MAX_PROCESSES 8192 /* of the machine, that one scan looks at */
 #define MAX_LISTED 64      /* recorded */
 #define LARGE (16u << 20)  /* bytes of RSS that make a member worth recording */
 #define UNKNOWN_STATUS (-1)
+#define COMMAND_BYTES 128
 
 struct member {
     pid_t pid, parent;
     uint64_t t_ns, max_rss;
-    char command[128]; /* read when it became large */
+    char command[COMMAND_BYTES]; /* read when it became large */
 };
 
 static struct {
@@ -124,10 +127,12 @@ static uint64_t read_rss(pid_t pid)
     return (uint64_t)pages * (uint64_t)sysconf(_SC_PAGESIZE);
 }
 
-static void read_command(struct member *member)
+static void read_command(struct member *member, const char *redact)
 {
-    ssize_t got = read_process(member->pid, "cmdline", member->command, sizeof(member->command));
+    char list[COMMAND_BYTES];
+    ssize_t got = read_process(member->pid, "cmdline", list, sizeof(list));
 
+    got = (ssize_t)f4p_redact(member->command, sizeof(member->command), list, got > 0 ? (size_t)got : 0, redact);
     while (got > 0 && !member->command[got - 1])
         got--;
     for (ssize_t i = 0; i < got; i++)
@@ -162,7 +167,7 @@ uint64_t f4p_launch_tree_rss(struct f4p_launch_trace *trace)
             continue;
         }
         if (rss >= LARGE && member->max_rss < LARGE)
-            read_command(member);
+            read_command(member, trace->redact);
         if (rss > member->max_rss)
             member->max_rss = rss;
         sum += rss;

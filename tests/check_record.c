@@ -32,7 +32,9 @@ static void setup(void)
     strcpy(directory, "/tmp/f4p-record.XXXXXX");
     ck_assert_ptr_nonnull(mkdtemp(directory));
     ck_assert_int_eq(chdir(directory), 0);
-    options = (struct f4p_launch_options){.output = "t.bin", .size = MIB};
+    f4p_config_defaults(&options.config);
+    ck_assert(f4p_config_set(&options.config, F4P_SETTING_OUTPUT, "t.bin"));
+    ck_assert(f4p_config_set(&options.config, F4P_SETTING_SIZE, "1M"));
     ck_assert_int_eq(f4p_launch_trace_create(&trace, &options, &warning), 0);
 }
 
@@ -262,11 +264,11 @@ START_TEST(test_record_sizes)
     uint64_t bytes;
 
     for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
-        ck_assert_msg(f4p_launch_options_size(good[i].text, &bytes), "%s", good[i].text);
+        ck_assert_msg(f4p_config_bytes(good[i].text, &bytes), "%s", good[i].text);
         ck_assert_uint_eq(bytes, good[i].bytes);
     }
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
-        ck_assert_msg(!f4p_launch_options_size(bad[i], &bytes), "%s", bad[i]);
+        ck_assert_msg(!f4p_config_bytes(bad[i], &bytes), "%s", bad[i]);
 }
 END_TEST
 
