@@ -45,7 +45,7 @@ static uint32_t braille(unsigned left, unsigned right)
 
 void f4p_plot_row(const struct f4p_plot *plot, const struct f4p_point *points, size_t count, unsigned row, char *out)
 {
-    double high[F4P_PLOT_MAX_COLUMNS * 2];
+    double high[F4P_PLOT_MAX_COLUMNS * 2] = {0};
     size_t at = 0, name = plot->limit_name ? strlen(plot->limit_name) : 0;
     double limit_level = plot->limit > 0 ? plot->limit / plot->top * plot->rows : -1;
     bool limit_row = limit_level >= 0 && (unsigned)limit_level == plot->rows - 1 - row;
