@@ -67,10 +67,10 @@ static void place_all(struct plan *plan, uint64_t file_bytes, bool exact)
 
     uint64_t share = (file_bytes - plan->offset) / 1000;
     uint64_t index_limit = (uint64_t)(F4P_NONE - 1); /* records are numbered by 32 bits */
-    place(plan, F4P_SECTION_LIVE, clamp(share * (exact ? 500 : 105), 0, index_limit * sizeof(struct f4p_live)));
-    place(plan, F4P_SECTION_SITES, clamp(share * (exact ? 100 : 140), 0, 1ull << 31));
+    place(plan, F4P_SECTION_LIVE, clamp(share * (exact ? 500 : 130), 0, index_limit * sizeof(struct f4p_live)));
+    place(plan, F4P_SECTION_SITES, clamp(share * (exact ? 100 : 130), 0, 1ull << 31));
     place(plan, F4P_SECTION_NODES, clamp(share * (exact ? 100 : 125), 0, 1ull << 31));
-    place(plan, F4P_SECTION_RECORDS, clamp(share * (exact ? 60 : 125), 0, 1ull << 31));
+    place(plan, F4P_SECTION_RECORDS, clamp(share * (exact ? 60 : 115), 0, 1ull << 31));
     uint64_t level = clamp(share * (exact ? 60 : 100), 0, 1ull << 31) / F4P_LEVELS / F4P_PAGE * F4P_PAGE;
     place(plan, F4P_SECTION_KEYFRAMES, level * F4P_LEVELS);
     /* The last page is in no section: the recorder asks for it to see whether the file is still whole. */

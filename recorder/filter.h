@@ -1,6 +1,9 @@
 /*
  * Was this pointer sampled? A counting filter says "no" or "maybe"; the live table knows. Counters change under the
  * recorder's lock and are read without it: a pointer's counter is up before its block is handed out.
+ *
+ * Few samples: a small filter that stays in the cache. Many: a large one, in which the blocks of a page share a cache
+ * line. A second one, by another hash, spares most of the others the lock.
  */
 #ifndef FIL4PROD_FILTER_H
 #define FIL4PROD_FILTER_H
@@ -8,33 +11,40 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define F4P_FILTER_BITS 20
+#define F4P_FILTER_SMALL_BITS 16
+#define F4P_FILTER_LARGE_BITS 20
+#define F4P_FILTER_SECOND_BITS 19
+#define F4P_FILTER_SMALL_LIMIT 2048 /* live samples; beyond them the large filter serves */
 
-extern uint8_t f4p_filter[1u << F4P_FILTER_BITS];
+/* The small and the large filter, one behind the other. */
+extern uint8_t f4p_filter[(1u << F4P_FILTER_SMALL_BITS) + (1u << F4P_FILTER_LARGE_BITS)];
 
-static inline uint8_t *f4p_filter_slot(const void *pointer)
+/* Which one serves: (offset in f4p_filter) << 8 | (64 - bits). One word, so that readers need no lock. */
+extern uint64_t f4p_filter_shape;
+#define F4P_FILTER_SMALL (64 - F4P_FILTER_SMALL_BITS)
+#define F4P_FILTER_LARGE ((uint64_t)1 << F4P_FILTER_SMALL_BITS << 8 | (64 - F4P_FILTER_LARGE_BITS))
+
+static inline uint8_t *f4p_filter_slot(uint64_t shape, const void *pointer)
 {
-    return &f4p_filter[(uintptr_t)pointer * 0x9e3779b97f4a7c15u >> (64 - F4P_FILTER_BITS)];
+    uintptr_t address = (uintptr_t)pointer;
+    uint64_t page = (address >> 12) * 0x9e3779b97f4a7c15u >> (shape & 63);
+    return &f4p_filter[(shape >> 8) + (page ^ (address >> 4 & 63))];
 }
 
 static inline bool f4p_filter_maybe(const void *pointer)
 {
-    return __atomic_load_n(f4p_filter_slot(pointer), __ATOMIC_RELAXED) != 0;
+    uint64_t shape = __atomic_load_n(&f4p_filter_shape, __ATOMIC_RELAXED);
+    return __atomic_load_n(f4p_filter_slot(shape, pointer), __ATOMIC_RELAXED) != 0;
 }
 
-/* A counter that reached its end stays there: "maybe" for ever. */
-static inline void f4p_filter_add(const void *pointer)
-{
-    uint8_t *slot = f4p_filter_slot(pointer);
-    if (*slot != UINT8_MAX)
-        __atomic_store_n(slot, (uint8_t)(*slot + 1), __ATOMIC_RELAXED);
-}
+/** The second opinion, for slow paths: still only "no" or "maybe". */
+bool f4p_filter_likely(const void *pointer);
 
-static inline void f4p_filter_remove(const void *pointer)
-{
-    uint8_t *slot = f4p_filter_slot(pointer);
-    if (*slot != UINT8_MAX && *slot != 0)
-        __atomic_store_n(slot, (uint8_t)(*slot - 1), __ATOMIC_RELAXED);
-}
+/** Under the lock. Adding tells how many samples are live, by which the large filter takes over. */
+void f4p_filter_add(const void *pointer);
+void f4p_filter_remove(const void *pointer);
+
+/** Empty, and small again: in a forked child. */
+void f4p_filter_reset(void);
 
 #endif

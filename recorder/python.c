@@ -224,24 +224,39 @@ static const uint8_t *code_text(const uint8_t *code, unsigned at)
 
 /* ---- code objects ---- */
 
+static inline uint64_t mix(uint64_t hash, uint64_t word)
+{
+    hash = (hash ^ word) * 0x9e3779b97f4a7c15u;
+    return hash ^ hash >> 29;
+}
+
+/* The first `most` bytes and the last eight. */
+static uint64_t mix_ends(uint64_t hash, const uint8_t *data, uint64_t bytes, uint64_t most)
+{
+    uint64_t word = 0;
+    if (bytes < 8) {
+        memcpy(&word, data, bytes);
+        return mix(hash, word);
+    }
+    for (uint64_t at = 0; at + 8 <= bytes && at < most; at += 8)
+        hash = mix(hash, word_at(data + at, 0));
+    return mix(hash, word_at(data + bytes - 8, 0));
+}
+
 /*
  * An address is reused by another code object all the time. Equal pointers to name, file and line table are not enough
  * (they are reused together); the table's ends and the qualified name's text added, what still looks alike is the same
- * function compiled again.
+ * function compiled again. This is done for each frame of each sample, so it is not XXH64.
  */
 static uint64_t code_look(const uint8_t *code)
 {
     const struct layout *l = python.layout;
     struct text table = read_bytes(pointer_at(code, l->table));
     struct text name = read_text(code_text(code, l->qualname ? l->qualname : l->name));
-    uint64_t head[5] = {(uintptr_t)pointer_at(code, l->file), (uintptr_t)name.data, (uintptr_t)table.data, table.bytes,
-                        (uint64_t)int_at(code, l->first_line)};
-    uint64_t hash = f4p_hash(head, sizeof(head), 0);
-    hash = f4p_hash(name.data, name.bytes < 64 ? name.bytes : 64, hash);
-    if (table.bytes <= 96)
-        return f4p_hash(table.data, table.bytes, hash);
-    hash = f4p_hash(table.data, 48, hash);
-    return f4p_hash(table.data + table.bytes - 48, 48, hash);
+    uint64_t hash = mix((uintptr_t)pointer_at(code, l->file), (uintptr_t)name.data);
+    hash = mix(mix(hash, (uintptr_t)table.data), table.bytes << 32 ^ (uint32_t)int_at(code, l->first_line));
+    hash = mix_ends(hash, name.data, name.bytes, 24);
+    return mix_ends(hash, table.data, table.bytes, 56);
 }
 
 static uint32_t intern_text(struct f4p_writer *w, struct text text)

@@ -23,7 +23,6 @@
 #define PENDING 64
 
 THREAD_LOCAL struct f4p_thread_state f4p_thread;
-uint8_t f4p_filter[1u << F4P_FILTER_BITS];
 
 /*
  * Frees made by a signal handler that interrupted the lock's owner in the middle of a change: the owner makes up for
@@ -374,7 +373,7 @@ static void forget_nested(void *block)
 static void forget_before(struct f4p_thread_state *t, void *block)
 {
     int saved = errno;
-    if (f4p_filter_maybe(block) && f4p_sample_ready(t)) {
+    if (f4p_filter_likely(block) && f4p_sample_ready(t)) {
         bool nested = f4p_sample_nested(t, __builtin_frame_address(0));
         if (nested && f4p_lock_is_mine(t->tid)) {
             forget_nested(block);
@@ -493,7 +492,7 @@ void *f4p_sample_realloc(void *block, size_t size)
         t->left -= size;
     else
         sampled = f4p_sample_due(size, &shift);
-    if (!sampled && !f4p_filter_maybe(block))
+    if (!sampled && !f4p_filter_likely(block))
         return f4p_real.realloc(block, size);
     int saved = errno;
     bool nested = f4p_sample_nested(t, __builtin_frame_address(0));
