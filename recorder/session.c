@@ -47,6 +47,7 @@ static struct {
     size_t memory_bytes;
     uint64_t inherited_bytes; /* of the parent, Q8 */
     uint32_t forked_from;     /* pid of the parent; 0: not a forked child */
+    bool forked_inside;       /* by a handler that interrupted the lock's owner */
     bool launched;            /* the file is the launcher's: it looks after the vitals */
     uint64_t next_vitals_ns;
     uint64_t looked_ns; /* when the file was last seen whole */
@@ -434,8 +435,50 @@ static void attach(const char *path)
 
 /* ---- start, fork, end ---- */
 
+/* What pthread_atfork calls; weak, because with a C library that lacks it no program would start. */
+extern int __register_atfork(void (*prepare)(void), void (*parent)(void), void (*child)(void), void *library)
+    __attribute__((weak));
+
 /* What the page says; in a forked child one thread makes the recorder the child's, the others wait for it. */
 enum { ALIVE_FORKED, ALIVE, ALIVE_RESETTING };
+
+/*
+ * A fork in a signal handler that interrupted the lock's owner: the child comes back into the middle of an op. For that
+ * one op it gets what was mapped: the index by copy on write, of the shared trace a copy that nobody reads.
+ */
+static void fork_prepare(void)
+{
+    const struct f4p_writer *w = &f4p_session.writer;
+    here.forked_inside = f4p_session.open && f4p_thread.tid && f4p_lock_is_mine(f4p_thread.tid);
+    if (here.forked_inside) {
+        madvise(here.base, w->header.file_bytes, MADV_DOFORK);
+        madvise(here.memory, here.memory_bytes, MADV_DOFORK);
+    }
+}
+
+static void fork_parent(void)
+{
+    if (here.forked_inside) {
+        madvise(here.base, f4p_session.writer.header.file_bytes, MADV_DONTFORK);
+        madvise(here.memory, here.memory_bytes, MADV_DONTFORK);
+    }
+    here.forked_inside = false;
+}
+
+static void fork_child(void)
+{
+    static const uint8_t empty[F4P_PAGE];
+    size_t bytes = f4p_session.writer.header.file_bytes;
+    if (!here.forked_inside || !f4p_session.has_file)
+        return;
+    uint8_t *copy = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (copy == MAP_FAILED)
+        return;
+    for (size_t at = 0; at < bytes; at += F4P_PAGE)
+        if (memcmp((uint8_t *)here.base + at, empty, F4P_PAGE) != 0)
+            memcpy(copy + at, (uint8_t *)here.base + at, F4P_PAGE);
+    mremap(copy, bytes, bytes, MREMAP_MAYMOVE | MREMAP_FIXED, here.base);
+}
 
 static void make_alive_page(void)
 {
@@ -461,6 +504,8 @@ void f4p_session_start(void)
     if (!session->stopped)
         make_alive_page();
     if (!session->stopped) {
+        if (__register_atfork)
+            __register_atfork(fork_prepare, fork_parent, fork_child, NULL);
         f4p_python_find();
         f4p_native_start(session->config.native);
         f4p_keep_start(&session->config);
@@ -479,6 +524,11 @@ static void reset(void)
 {
     struct f4p_session *session = &f4p_session;
 
+    if (here.forked_inside) {
+        munmap(here.base, session->writer.header.file_bytes);
+        munmap(here.memory, here.memory_bytes);
+        here.forked_inside = false;
+    }
     session->start_ns = monotonic_ns();
     f4p_lock_reset();
     f4p_filter_reset();
@@ -589,6 +639,8 @@ void f4p_session_step(uint64_t now, uint64_t slow_ns)
 {
     struct f4p_session *session = &f4p_session;
 
+    if (f4p_session_forked())
+        return;
     session->writer.state.slow_ns += slow_ns;
     session->writer.state.arena_bytes = __atomic_load_n(&session->arena_bytes, __ATOMIC_RELAXED);
     if (session->config.automatic)
