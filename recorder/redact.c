@@ -14,6 +14,7 @@ struct redaction {
     size_t room, used;
     const char *more;
     bool next; /* the next string is a value */
+    bool cut;  /* this string goes on beyond what is known of it */
 };
 
 static void put(struct redaction *r, const char *text, size_t bytes)
@@ -103,6 +104,8 @@ static size_t put_user(struct redaction *r, const char *text, size_t at, size_t 
         if (text[end] == '@')
             host = end;
     }
+    if (!host && colon && r->cut && end == bytes)
+        host = end;
     if (!host || (!web && (!colon || colon > host)))
         return at;
     size_t secret = colon && colon < host ? colon + 1 : at;
@@ -141,11 +144,12 @@ static void put_string(struct redaction *r, const char *text, size_t bytes)
 
 size_t f4p_redact(char *to, size_t room, const char *list, size_t bytes, const char *more)
 {
-    struct redaction r = {to, room, 0, more, false};
+    struct redaction r = {to, room, 0, more, false, false};
     bool all = strcmp(more, "no") == 0;
 
     for (size_t at = 0; at < bytes && r.used < room;) {
         size_t length = strnlen(list + at, bytes - at);
+        r.cut = at + length == bytes;
         if (all)
             put(&r, list + at, length);
         else
