@@ -47,7 +47,7 @@ SHARED := $(patsubst %,recorder/%.c,config names redact retain say vitals)
 LAUNCHER := $(wildcard recorder/record*.c) $(SHARED)
 LIBRARY := $(filter-out $(wildcard recorder/record*.c),$(wildcard recorder/*.c))
 ANALYZER := $(filter-out $(if $(findstring NCURSESW,$(FEATURES)),,$(wildcard analyzer/tui*.c)),$(wildcard analyzer/*.c))
-CHECKS := $(wildcard tests/check_*.c)
+CHECKS := $(filter-out $(if $(findstring NCURSESW,$(FEATURES)),,$(wildcard tests/check_tui*.c)),$(wildcard tests/check_*.c))
 PROGS := $(wildcard tests/prog_*.c)
 CLI := $(sort $(wildcard tests/cli_*.sh))
 MAN := $(wildcard man/*.1 man/*.5)
@@ -72,6 +72,7 @@ help:
 	@echo 'make check             all tests; the last line is the sum'
 	@echo 'make check-asan        the tests with AddressSanitizer and UndefinedBehaviorSanitizer'
 	@echo 'make check-tsan        the threaded tests with ThreadSanitizer'
+	@echo 'make tui-monkey        random keys for the terminal face (MONKEY_KEYS=100000)'
 	@echo 'make bench             what recording costs: a table (BENCH=names BENCH_ROUNDS=n PEERS=1)'
 	@echo 'make lint              formatting, static analysis, manual pages, shell scripts'
 	@echo 'make deps              install what building and testing need (root), or print the command'
@@ -124,6 +125,11 @@ $(BUILD)/check_%: $(BUILD)/obj/tests/check_%.o $(TESTABLE_O)
 	$(call say,LD,$@)
 	$(LINK) $(SANITIZE) -l:liblz4.a $(FEATURE_LIBS) $(CHECK_LIBS) -ldl -pthread -lm
 
+# What the tests of the terminal face look at.
+$(BUILD)/tui_generate: $(call obj,obj,tests/tui/generate.c $(WRITER) $(FORMAT))
+	$(call say,LD,$@)
+	$(LINK) $(SANITIZE) -l:liblz4.a
+
 $(BUILD)/prog_%: $(BUILD)/$(PLAIN)/tests/prog_%.o
 	$(call say,LD,$@)
 	$(LINK) -pthread
@@ -137,7 +143,7 @@ check:
 	$(call need,check)
 	$(Q)$(MAKE) --no-print-directory check-run
 
-check-run: all $(CHECK_BIN) $(PROG_BIN)
+check-run: all $(CHECK_BIN) $(PROG_BIN) $(BUILD)/tui_generate
 	$(Q)tests/run --build $(BUILD) $(CHECK_BIN) $(CLI)
 
 SANITIZED_CLI := $(filter-out tests/cli_build.sh tests/cli_demo.sh tests/cli_run.sh,$(CLI))
@@ -160,9 +166,20 @@ check-tsan:
 
 # -Wno-tsan: gcc would warn of every fence that ThreadSanitizer does not model them.
 # setarch -R: ThreadSanitizer cannot place its shadow where the kernel randomizes addresses with more than 28 bits.
-sanitized-run: all $(CHECK_BIN) $(PROG_BIN)
+sanitized-run: all $(CHECK_BIN) $(PROG_BIN) $(BUILD)/tui_generate
 	$(Q)$(SANITIZER_OPTIONS) $(PERSONALITY) tests/run --timeout 3600 --build $(BUILD) $(CHECK_BIN) \
 		$(RUN_CLI)
+
+# MONKEY_KEYS=n, MONKEY_SEED=n, MONKEY_TRACE=FILE: random keys and resizes for the sanitized terminal face.
+tui-monkey:
+	$(call need,check)
+	$(Q)$(MAKE) --no-print-directory tui-monkey-run VARIANT=asan CFLAGS='-O1 -g -fno-omit-frame-pointer' \
+		SANITIZE='-fsanitize=address,undefined -fno-sanitize-recover=all'
+
+tui-monkey-run: all $(BUILD)/tui_generate
+	$(Q)$(BUILD)/tui_generate $(BUILD)/monkey.bin hostile
+	$(Q)$(SANITIZER_OPTIONS) python3 -B tests/tui/monkey.py --keys $(or $(MONKEY_KEYS),100000) \
+		$(if $(MONKEY_SEED),--seed $(MONKEY_SEED)) $(BUILD)/fil4prod-analyze $(or $(MONKEY_TRACE),$(BUILD)/monkey.bin)
 
 lint:
 	$(call need,all)
@@ -235,7 +252,7 @@ clean:
 include tests/crash/crash.mk
 
 FORCE:
-.PHONY: all help check check-run check-asan check-tsan sanitized-run bench lint demo demo-run deps deps-run install \
+.PHONY: all help check check-run check-asan check-tsan sanitized-run tui-monkey tui-monkey-run bench lint demo demo-run deps deps-run install \
 	uninstall clean FORCE
 .SECONDARY:
 .DELETE_ON_ERROR:

@@ -20,6 +20,11 @@ static const struct f4p_view_ops *const views[F4P_VIEW_COUNT] = {
     [F4P_VIEW_FACTS] = &f4p_view_facts,     [F4P_VIEW_HELP] = &f4p_view_help,
 };
 
+const char *f4p_tui_view_name(enum f4p_view_id view)
+{
+    return views[view]->name;
+}
+
 /* ---- state ---- */
 
 void f4p_tui_say(struct f4p_tui *tui, bool bad, const char *format, ...)
@@ -116,7 +121,6 @@ static void draw_view(struct f4p_tui *tui, struct f4p_area area)
 
 static void draw(struct f4p_tui *tui)
 {
-    static const char *const views_hint = "";
     int rows = tui->screen.rows, columns = tui->screen.columns;
     void *state;
     f4p_screen_clear();
@@ -125,11 +129,8 @@ static void draw(struct f4p_tui *tui)
     if (rows < 10 || columns < 40) {
         f4p_frame_small(tui);
     } else {
-        const char *names[F4P_VIEW_TABS];
-        for (size_t i = 0; i < F4P_VIEW_TABS; i++)
-            names[i] = views[i]->name;
         const struct f4p_view_ops *ops = view_now(tui, &state);
-        f4p_frame_head(tui, names, tui->over == F4P_VIEW_COUNT ? views_hint : ops->name);
+        f4p_frame_head(tui, tui->over == F4P_VIEW_COUNT ? "" : ops->name);
         draw_view(tui, (struct f4p_area){F4P_FRAME_HEAD, 0, rows - F4P_FRAME_HEAD - 1, columns});
         f4p_frame_foot(tui, ops->hint);
     }

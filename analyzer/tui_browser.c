@@ -184,12 +184,12 @@ static bool row_has(const struct f4p_browser *b, size_t row, const char *text)
 bool f4p_browser_find(struct f4p_browser *b, const char *text, bool down, bool here)
 {
     size_t rows = b->table.rows;
-    if (!*text)
+    if (!*text || !rows)
         return false;
     for (size_t i = here ? 0 : 1; i <= rows; i++) {
-        size_t step = i % (rows ? rows : 1);
+        size_t step = i % rows;
         size_t row = down ? (b->cursor + step) % rows : (b->cursor + rows - step) % rows;
-        if (rows && row_has(b, row, text)) {
+        if (row_has(b, row, text)) {
             f4p_browser_select(b, row);
             return true;
         }

@@ -21,14 +21,14 @@ static void command_line(const struct f4p_tui *tui, char *out, size_t bytes)
 }
 
 /* "[1 Verdict] 2 Time ...", or only the numbers beside the chosen one. Columns; -1 and a click: finds the tab. */
-static int lay_tabs(const struct f4p_tui *tui, const char *const *names, bool brief, int column, int *tab_at)
+static int lay_tabs(const struct f4p_tui *tui, bool brief, int column, int *tab_at)
 {
     int used = 0;
     for (int i = 0; i < F4P_VIEW_TABS; i++) {
         char text[64];
         bool chosen = (int)tui->view == i;
         snprintf(text, sizeof text, "%s%d%s%s%s", chosen ? "[" : "", i + 1, brief && !chosen ? "" : " ",
-                 brief && !chosen ? "" : names[i], chosen ? "]" : "");
+                 brief && !chosen ? "" : f4p_tui_view_name((enum f4p_view_id)i), chosen ? "]" : "");
         int bytes = (int)strlen(text);
         if (tab_at && *tab_at >= column + used && *tab_at < column + used + bytes) {
             *tab_at = i;
@@ -47,15 +47,13 @@ struct tabs {
     int column;
 };
 
-static const char *const *tab_names;
-
 static struct tabs place_tabs(const struct f4p_tui *tui)
 {
     struct tabs tabs = {false, 0};
-    int width = lay_tabs(tui, tab_names, false, -1, NULL);
+    int width = lay_tabs(tui, false, -1, NULL);
     tabs.brief = width > tui->screen.columns * 5 / 8;
     if (tabs.brief)
-        width = lay_tabs(tui, tab_names, true, -1, NULL);
+        width = lay_tabs(tui, true, -1, NULL);
     tabs.column = tui->screen.columns - width;
     return tabs;
 }
@@ -64,9 +62,9 @@ int f4p_frame_tab_at(const struct f4p_tui *tui, struct f4p_click click)
 {
     struct tabs tabs = place_tabs(tui);
     int at = click.column;
-    if (click.row != 0 || !tab_names)
+    if (click.row != 0)
         return -1;
-    return lay_tabs(tui, tab_names, tabs.brief, tabs.column, &at) < 0 ? at : -1;
+    return lay_tabs(tui, tabs.brief, tabs.column, &at) < 0 ? at : -1;
 }
 
 /* Which heap is on screen, and what is left out of it. */
@@ -74,6 +72,7 @@ static void draw_instant(struct f4p_tui *tui, const char *overlay)
 {
     const struct f4p_heap *heap = f4p_tui_heap(tui);
     enum f4p_units units = tui->options->units;
+    double half = heap ? f4p_sums_error(&heap->total, tui->report->interval).half : 0;
     char words[64], a[F4P_NUMBER_BYTES], b[F4P_NUMBER_BYTES], text[512];
     int column = 1;
     f4p_tui_moment_words(tui, tui->instant, words, sizeof words);
@@ -83,9 +82,9 @@ static void draw_instant(struct f4p_tui *tui, const char *overlay)
     if (!heap)
         snprintf(text, sizeof text, "AT %s: nothing is known of that time", words);
     else
-        snprintf(text, sizeof text, "AT %s  heap %s %s%s%s%s%s", words,
-                 f4p_text_bytes(a, f4p_tui_q8(heap->total.bytes), units), f4p_page_plus_minus(&tui->page),
-                 f4p_text_bytes(b, f4p_sums_error(&heap->total, tui->report->interval).half, units),
+        snprintf(text, sizeof text, "AT %s  heap %s%s%s%s%s%s%s", words,
+                 f4p_text_bytes(a, f4p_tui_q8(heap->total.bytes), units), half > 0 ? " " : "",
+                 half > 0 ? f4p_page_plus_minus(&tui->page) : "", half > 0 ? f4p_text_bytes(b, half, units) : "",
                  heap->exact ? "" : "  (nearest kept moment)", heap->sound ? "" : "  NOT SOUND: damage",
                  tui->report->model->filtered ? "  in view" : "");
     column += f4p_screen_put(&tui->screen, 1, column, heap && heap->sound ? F4P_STYLE_PLAIN : F4P_STYLE_BAD, text);
@@ -95,13 +94,12 @@ static void draw_instant(struct f4p_tui *tui, const char *overlay)
     }
 }
 
-void f4p_frame_head(struct f4p_tui *tui, const char *const *names, const char *overlay)
+void f4p_frame_head(struct f4p_tui *tui, const char *overlay)
 {
     const struct f4p_report *r = tui->report;
     const struct f4p_model *m = r->model;
     char command[400], title[700], more[32] = "";
     size_t others = 0;
-    tab_names = names;
     for (size_t i = 1; i < m->process_count; i++)
         others += !m->processes[i].base;
     if (others)
@@ -112,7 +110,7 @@ void f4p_frame_head(struct f4p_tui *tui, const char *const *names, const char *o
     struct tabs tabs = place_tabs(tui);
     f4p_screen_fill(&tui->screen, 0, 0, tui->screen.columns, F4P_STYLE_BAR, ' ');
     f4p_screen_cell(&tui->screen, 0, 0, tabs.column - 1, F4P_STYLE_BAR, title, false);
-    lay_tabs(tui, names, tabs.brief, tabs.column, NULL);
+    lay_tabs(tui, tabs.brief, tabs.column, NULL);
     draw_instant(tui, overlay);
 }
 

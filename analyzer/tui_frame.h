@@ -6,8 +6,8 @@
 
 #define F4P_FRAME_HEAD 2 /* rows */
 
-/** `names`: of the numbered views; `overlay`: the name of the one on top, or "". */
-void f4p_frame_head(struct f4p_tui *tui, const char *const *names, const char *overlay);
+/** `overlay`: the name of the one on top, or "". */
+void f4p_frame_head(struct f4p_tui *tui, const char *overlay);
 void f4p_frame_foot(struct f4p_tui *tui, const char *hint);
 
 /** Instead of everything where the screen is too small: the verdict in a line. */

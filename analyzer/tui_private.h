@@ -87,6 +87,9 @@ struct f4p_view_ops {
 extern const struct f4p_view_ops f4p_view_verdict, f4p_view_time, f4p_view_tree, f4p_view_top, f4p_view_source,
     f4p_view_diff, f4p_view_flame, f4p_view_callers, f4p_view_sizes, f4p_view_facts, f4p_view_help;
 
+/** What the tab of a view says. */
+const char *f4p_tui_view_name(enum f4p_view_id view);
+
 /* ---- all of it ---- */
 
 enum f4p_prompt { F4P_PROMPT_NONE, F4P_PROMPT_SEARCH, F4P_PROMPT_FILTER, F4P_PROMPT_EXPORT };

@@ -115,8 +115,10 @@ static void find_bytes(struct source_view *v, const struct f4p_heap *heap)
     free(bytes);
     for (uint32_t i = 0; i < v->hot_count; i++)
         v->largest = v->hot[i].through > v->largest ? v->hot[i].through : v->largest;
-    if (v->text.count)
+    if (v->text.count) { /* lines beyond the text that is to be had are there all the same */
+        v->lines.table.rows = v->hot_count - 1;
         return;
+    }
     v->bare = malloc((v->hot_count + 1ul) * sizeof *v->bare);
     for (uint32_t i = 0; v->bare && i < v->hot_count; i++)
         if (v->hot[i].frame != F4P_NONE || i == v->line)
@@ -185,7 +187,7 @@ static void cell_of(void *context, size_t row, size_t column, struct f4p_cell *c
                         cell->text[used++] = ' ';
                     while (used % 4);
             cell->text[used] = '\0';
-        } else if (v->bare && hot && hot->frame != F4P_NONE) {
+        } else if (hot && hot->frame != F4P_NONE) {
             f4p_tui_frame_label(v->tui, hot->frame, cell->text, sizeof cell->text);
         }
         cell->style = hot && hot->own > v->largest / 4 ? F4P_STYLE_BOLD : F4P_STYLE_PLAIN;
