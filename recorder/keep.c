@@ -9,6 +9,8 @@
 
 #include "retain.h"
 
+#pragma weak on_exit /* musl has none: with a symbol missing its programs would not start */
+
 static struct {
     char path[PATH_MAX];
     uint64_t device, inode, over;
@@ -30,7 +32,7 @@ static void at_exit(int status, void *context)
 void f4p_keep_start(const struct f4p_config *config)
 {
     keep.over = config->keep_over;
-    if (config->keep_over != F4P_KEEP_ALWAYS && !config->attach_pid)
+    if (config->keep_over != F4P_KEEP_ALWAYS && !config->attach_pid && on_exit)
         on_exit(at_exit, NULL);
 }
 
