@@ -1,5 +1,6 @@
 #include "tui.h"
 
+#include <malloc.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -506,6 +507,9 @@ int f4p_tui_run(const struct f4p_options *options, struct f4p_job *job, struct f
     int result = -1;
     if (!tui)
         return -1;
+    /* Views make and drop tables of megabytes at each key: pages that are kept need not be cleared again. */
+    mallopt(M_MMAP_THRESHOLD, 256 << 20);
+    mallopt(M_TRIM_THRESHOLD, 256 << 20);
     *tui = (struct f4p_tui){.options = options, .job = job, .report = report, .over = F4P_VIEW_COUNT};
     tui->libraries = true;
     tui->picked = F4P_NONE;

@@ -13,7 +13,7 @@ static double value_of(const struct f4p_point *point, enum f4p_series series)
 
 void f4p_chart_high(const struct f4p_chart *chart, enum f4p_series series, unsigned columns, double *high)
 {
-    double width = (double)(chart->to_ns - chart->from_ns) / columns;
+    double width = (double)(chart->to_ns - chart->from_ns) / columns, known = 0;
     for (unsigned i = 0; i < columns; i++)
         high[i] = 0;
     for (size_t i = 0; i < chart->count && width > 0; i++) {
@@ -21,10 +21,14 @@ void f4p_chart_high(const struct f4p_chart *chart, enum f4p_series series, unsig
         uint64_t until = i + 1 < chart->count ? point[1].t_ns : chart->end_ns;
         if (until < point->t_ns + 1)
             until = point->t_ns + 1;
+        double value = value_of(point, series);
+        if (series != F4P_SERIES_HEAP && value <= 0)
+            value = known; /* not looked at in that time: as it was before */
+        known = value;
         if (point->t_ns >= chart->to_ns || until <= chart->from_ns)
             continue;
         double begin = point->t_ns > chart->from_ns ? (double)(point->t_ns - chart->from_ns) / width : 0;
-        double end = (double)(until - chart->from_ns) / width, value = value_of(point, series);
+        double end = (double)(until - chart->from_ns) / width;
         unsigned first = begin < columns ? (unsigned)begin : columns - 1;
         for (unsigned at = first; at < columns && (at == first || at < end); at++)
             if (value > high[at])

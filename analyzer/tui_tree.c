@@ -76,6 +76,8 @@ static int merge_stacks(struct f4p_tree *tree, const struct f4p_sums *sums)
     struct f4p_keys keys = {.bytes = sizeof(struct merge_key)};
     int result = -1;
     tree->node_of = malloc((m->stacks.count + 1ul) * sizeof *tree->node_of);
+    if (grow(tree, m->stacks.count)) /* at once: growing step by step would copy it all again and again */
+        goto out;
     for (uint32_t i = 0; tree->node_of && i < m->stacks.count; i++) {
         const struct f4p_stack *stack = f4p_model_stack(m, i);
         uint32_t above = stack->parent == F4P_NONE ? 0 : tree->node_of[stack->parent];
@@ -85,7 +87,7 @@ static int merge_stacks(struct f4p_tree *tree, const struct f4p_sums *sums)
         if (is_visible(tree, i)) {
             struct merge_key key = {above, stack->frame};
             uint32_t known = keys.count, id = f4p_keys_put(&keys, &key);
-            if (id == F4P_NONE || grow(tree, 1))
+            if (id == F4P_NONE)
                 goto out;
             if (id == known)
                 tree->nodes[tree->count++] = (struct f4p_tree_node){

@@ -62,7 +62,11 @@ static void draw_legend(const struct f4p_tui *tui, int row)
     enum f4p_glyphs glyphs = tui->screen.glyphs;
     bool braille = glyphs == F4P_GLYPHS_BRAILLE;
     int column = 1;
-    uint64_t cgroup = point ? point->cgroup : 0, rss = point ? point->rss : 0;
+    uint64_t cgroup = 0, rss = 0; /* as last looked at */
+    for (size_t i = 0; i < r->timeline_count && r->timeline[i].t_ns <= tui->instant.t_ns; i++) {
+        cgroup = r->timeline[i].cgroup ? r->timeline[i].cgroup : cgroup;
+        rss = r->timeline[i].rss ? r->timeline[i].rss : rss;
+    }
     if (tui->instant.kind == F4P_MOMENT_END) { /* the timeline's last point may be of after the death */
         rss = r->end.rss;
         if (!f4p_verdict_vital(r->trace, F4P_VITAL_cgroup_usage, &cgroup))

@@ -71,6 +71,24 @@ START_TEST(test_high_after_the_end_is_empty)
 }
 END_TEST
 
+/* RSS is looked at now and then, the heap all the time. */
+START_TEST(test_high_carries_what_is_looked_at_now_and_then)
+{
+    double high[10];
+    struct f4p_chart chart = ramp_with_spike(0);
+    for (size_t i = 0; i < POINTS; i++)
+        points[i].rss = i % 100 == 0 ? 7000 + i : 0;
+    points[950].heap = 0;
+    chart.from_ns = 945 * SECOND;
+    chart.to_ns = 955 * SECOND;
+    f4p_chart_high(&chart, F4P_SERIES_RSS, 10, high);
+    for (unsigned i = 0; i < 10; i++)
+        ck_assert_double_eq(high[i], 7900);
+    f4p_chart_high(&chart, F4P_SERIES_HEAP, 10, high);
+    ck_assert_double_eq(high[5], 0);
+}
+END_TEST
+
 START_TEST(test_high_of_nothing_is_nothing)
 {
     double high[3] = {1, 1, 1};
@@ -133,6 +151,7 @@ int main(void)
     tcase_add_test(tests, test_high_keeps_every_spike);
     tcase_add_test(tests, test_high_of_a_zoom_is_of_the_zoom);
     tcase_add_test(tests, test_high_after_the_end_is_empty);
+    tcase_add_test(tests, test_high_carries_what_is_looked_at_now_and_then);
     tcase_add_test(tests, test_high_of_nothing_is_nothing);
     tcase_add_test(tests, test_scale_takes_a_near_limit_only);
     tcase_add_test(tests, test_cells_fill_up_to_the_value);
