@@ -73,6 +73,7 @@ help:
 	@echo 'make check-asan        the tests with AddressSanitizer and UndefinedBehaviorSanitizer'
 	@echo 'make check-tsan        the threaded tests with ThreadSanitizer'
 	@echo 'make tui-monkey        random keys for the terminal face (MONKEY_KEYS=100000)'
+	@echo 'make tui-bench         how long the terminal face takes to answer each key'
 	@echo 'make bench             what recording costs: a table (BENCH=names BENCH_ROUNDS=n PEERS=1)'
 	@echo 'make lint              formatting, static analysis, manual pages, shell scripts'
 	@echo 'make deps              install what building and testing need (root), or print the command'
@@ -214,6 +215,12 @@ $(BENCH_DIR)/micro $(BENCH_DIR)/generate: $(BENCH_DIR)/%: \
 	@mkdir -p $(@D)
 	$(LINK) -l:liblz4.a
 
+# How long each key takes on a full trace with 70,000 sites.
+tui-bench: all $(BENCH_DIR)/generate
+	$(Q)rm -f $(BENCH_DIR)/full.bin
+	$(Q)$(BENCH_DIR)/generate $(BENCH_DIR)/full.bin 67108864 160000 100000 >/dev/null
+	$(Q)python3 -B tests/tui/keys.py $(BUILD)/fil4prod-analyze $(BENCH_DIR)/full.bin
+
 $(BENCH_DIR)/libempty.so: $(BUILD)/obj/tests/bench/empty_interposer.o
 	$(call say,LD,$@)
 	@mkdir -p $(@D)
@@ -252,7 +259,8 @@ clean:
 include tests/crash/crash.mk
 
 FORCE:
-.PHONY: all help check check-run check-asan check-tsan sanitized-run tui-monkey tui-monkey-run bench lint demo demo-run deps deps-run install \
+.PHONY: tui-monkey tui-monkey-run tui-bench
+.PHONY: all help check check-run check-asan check-tsan sanitized-run bench lint demo demo-run deps deps-run install \
 	uninstall clean FORCE
 .SECONDARY:
 .DELETE_ON_ERROR:

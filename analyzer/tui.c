@@ -140,12 +140,21 @@ static void draw(struct f4p_tui *tui)
 
 /* ---- prompts ---- */
 
+/* Among the rows, then among what is folded away. */
+static bool find_text(struct f4p_tui *tui, const char *text, bool down, bool here)
+{
+    void *state;
+    const struct f4p_view_ops *ops = view_now(tui, &state);
+    return f4p_browser_find(ops->browser(tui, state), text, down, here) ||
+           (ops->reveal && ops->reveal(tui, state, text));
+}
+
 static void find(struct f4p_tui *tui, bool down, bool here)
 {
     struct f4p_browser *browser = browser_now(tui);
     if (!browser || !*tui->search)
         f4p_tui_say(tui, true, browser ? "nothing to search for yet: / asks" : "nothing to search in here");
-    else if (!f4p_browser_find(browser, tui->search, down, here))
+    else if (!find_text(tui, tui->search, down, here))
         f4p_tui_say(tui, true, "not found: %.100s", tui->search);
 }
 
@@ -232,7 +241,7 @@ static void prompt_key(struct f4p_tui *tui, int key)
         tui->filter_due = true;
     if (tui->prompt == F4P_PROMPT_SEARCH && (browser = browser_now(tui))) {
         f4p_browser_select(browser, tui->search_from);
-        if (*tui->input && !f4p_browser_find(browser, tui->input, true, true))
+        if (*tui->input && !find_text(tui, tui->input, true, true))
             f4p_tui_say(tui, true, "not found: %.100s", tui->input);
     }
 }

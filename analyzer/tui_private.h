@@ -80,6 +80,8 @@ struct f4p_view_ops {
     uint32_t (*frame)(struct f4p_tui *tui, void *state);
     /** A click outside of the browser's rows. May be NULL. */
     bool (*click)(struct f4p_tui *tui, void *state, struct f4p_click click);
+    /** Makes a row that is not shown, and has `text`, shown and selected; false: none. May be NULL. */
+    bool (*reveal)(struct f4p_tui *tui, void *state, const char *text);
     void (*close)(void *state);
     const char *hint; /* keys worth knowing here, for the footer */
 };

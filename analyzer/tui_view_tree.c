@@ -311,6 +311,36 @@ static bool act(struct f4p_tui *tui, void *state, enum f4p_action action)
     }
 }
 
+/* Unfolds the way to the largest node that has `text`; nodes of one level are ordered by size. */
+static bool reveal(struct f4p_tui *tui, void *state, const char *text)
+{
+    struct tree_view *v = state;
+    const struct f4p_model *m = tui->report->model;
+    char label[F4P_TUI_CELL_BYTES];
+    uint32_t best = 0;
+    uint8_t *has = v->known ? calloc(m->frames.count + 1ul, 1) : NULL;
+    for (uint32_t i = 0; has && i < m->frames.count; i++) {
+        f4p_tui_frame_label(tui, i, label, sizeof label);
+        has[i] = f4p_text_has(label, text);
+    }
+    for (uint32_t i = 1; has && i < v->tree.count; i++) {
+        const struct f4p_tree_node *node = &v->tree.nodes[i];
+        if (node->frame != F4P_NONE && has[node->frame] && (!best || node->sums.bytes > v->tree.nodes[best].sums.bytes))
+            best = i;
+    }
+    free(has);
+    if (!best)
+        return false;
+    v->root = 0;
+    for (uint32_t at = v->tree.nodes[best].parent; at && at != F4P_NONE; at = v->tree.nodes[at].parent)
+        set_open(v, at, true);
+    list_rows(v);
+    for (size_t i = 0; i < v->browser.table.rows; i++)
+        if (v->rows[i] == best)
+            f4p_browser_select(&v->browser, i);
+    return true;
+}
+
 static struct f4p_browser *browser(struct f4p_tui *tui, void *state)
 {
     (void)tui;
@@ -358,6 +388,7 @@ const struct f4p_view_ops f4p_view_tree = {
     .browser = browser,
     .frame = frame,
     .click = click,
+    .reveal = reveal,
     .close = close_view,
     .hint = "h/l:fold\tEnter:zoom, source\tEsc:back\tb:bottom-up\tw:libraries\tf:flame\tc:callers\t/:search",
 };
