@@ -245,7 +245,8 @@ static void report(struct reading *r, struct point *p)
             break;
         found.function = die_name(&die);
         if (dwarf_tag(&die) != DW_TAG_inlined_subroutine) {
-            if (!*found.function)
+            /* Local functions (lambdas) have no full name but there. */
+            if (!*found.function || strncmp(outer, "_Z", 2) == 0 || strncmp(outer, "_R", 2) == 0)
                 found.function = outer;
             r->sink(r->context, &found);
             return;

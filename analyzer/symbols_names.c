@@ -66,6 +66,8 @@ static void unescape_rust(char *name)
 char *f4p_symbols_demangle(const char *name)
 {
     int status = -1;
+    if (strncmp(name, "_R", 2) == 0)
+        return f4p_symbols_demangle_rust(name);
     demangle_function *function = strncmp(name, "_Z", 2) == 0 ? cxx_demangle() : NULL;
     char *readable = function ? function(name, NULL, NULL, &status) : NULL;
     if (!readable || status != 0) {

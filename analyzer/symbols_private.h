@@ -29,4 +29,7 @@ enum f4p_symbol_status f4p_symbols_read_file(const char *path, const struct f4p_
 /** Readable form of a C++ or Rust name in memory to free(); NULL: it is none, or no memory. */
 char *f4p_symbols_demangle(const char *name);
 
+/** The same for Rust's "_R" names alone. */
+char *f4p_symbols_demangle_rust(const char *name);
+
 #endif
