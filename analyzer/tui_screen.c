@@ -90,19 +90,28 @@ static void catch_signals(void)
     sigaction(SIGPIPE, &action, NULL);
 }
 
+/* Asked before newterm(), which does not free what it took when it fails. */
+static bool can_place_cursor(void)
+{
+    int error;
+    if (setupterm(NULL, STDOUT_FILENO, &error) != OK)
+        return false;
+    bool can = cursor_address && *cursor_address;
+    del_curterm(cur_term);
+    return can;
+}
+
 int f4p_screen_open(struct f4p_screen *screen, const struct f4p_options *options)
 {
     memset(screen, 0, sizeof *screen);
     if (!isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO))
         return -1;
     choose_glyphs(screen, options);
+    if (!can_place_cursor())
+        return -1;
     terminal = newterm(NULL, stdout, stdin);
     if (!terminal)
         return -1;
-    if (!cursor_address || !*cursor_address) {
-        f4p_screen_close();
-        return -1;
-    }
     catch_signals();
     cbreak();
     noecho();
