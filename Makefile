@@ -90,7 +90,7 @@ $(BUILD)/flags: FORCE
 
 # Says which package is missing before a compiler says which header is.
 $(BUILD)/probe: $(BUILD)/flags
-	$(Q)CC='$(CC)' tools/deps --probe build
+	$(Q)CC='$(CC)' .ci/deps --probe build
 	@touch $@
 
 define compile
@@ -137,8 +137,8 @@ $(BUILD)/prog_%: $(BUILD)/$(PLAIN)/tests/prog_%.o
 
 # ---- testing ---------------------------------------------------------------------------------------------------------
 
-# DEPS=no goes on without what tools/deps would install; tests that miss something skip loudly.
-need = $(if $(filter no,$(DEPS)),@:,$(Q)CC='$(CC)' tools/deps $(1))
+# DEPS=no goes on without what .ci/deps would install; tests that miss something skip loudly.
+need = $(if $(filter no,$(DEPS)),@:,$(Q)CC='$(CC)' .ci/deps $(1))
 
 check:
 	$(call need,check)
@@ -184,7 +184,7 @@ tui-monkey-run: all $(BUILD)/tui_generate
 
 lint:
 	$(call need,all)
-	$(Q)tools/lint $(BASE)
+	$(Q).ci/lint $(BASE)
 
 demo:
 	$(call need,run)
@@ -194,10 +194,10 @@ demo-run: all
 	$(Q)BUILD=$(BUILD) tests/demo/run.sh
 
 deps:
-	$(Q)CC='$(CC)' tools/deps all
+	$(Q)CC='$(CC)' .ci/deps all
 
 deps-run:
-	$(Q)CC='$(CC)' tools/deps run
+	$(Q)CC='$(CC)' .ci/deps run
 
 # ---- measuring -------------------------------------------------------------------------------------------------------
 

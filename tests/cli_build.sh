@@ -141,12 +141,12 @@ ok version_record_text has "$TMP/out" "\b$version\b"
 
 # ---- what is missing is said -------------------------------------------------------------------------------------------
 
-expect_status 1 probe_without_compiler env CC=/nonexistent/cc tools/deps --probe build
+expect_status 1 probe_without_compiler env CC=/nonexistent/cc .ci/deps --probe build
 ok probe_names_packages has "$TMP/err" 'apt-get install.* liblz4-dev'
-ok probe_complete tools/deps --probe build
+ok probe_complete .ci/deps --probe build
 
 deps_as_nobody() {
-    CC=/nonexistent/cc setpriv --reuid=65534 --clear-groups sh -s check <tools/deps
+    CC=/nonexistent/cc setpriv --reuid=65534 --clear-groups sh -s check <.ci/deps
 }
 
 if [ "$(id -u)" = 0 ] && setpriv --reuid=65534 --clear-groups true 2>/dev/null; then
