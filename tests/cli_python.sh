@@ -1,0 +1,78 @@
+#!/bin/sh
+# Python, every object and line against what programs state about themselves, on several releases.
+#
+# PYTHONS: names of releases (3.9 3.11 3.13 3.14 3.15: Debian's, unpacked under build/pythons) or interpreters' paths.
+# shellcheck source=tests/lib.sh
+# shellcheck disable=SC2317
+. "$(dirname "$0")/lib.sh"
+
+programs=$ROOT/tests/python
+pythons=$ROOT/build/pythons
+
+# recorded PYTHON ARGUMENT...: runs it, every allocation recorded; it ends by SIGKILL
+recorded() {
+    rm -rf "$TMP/run" && mkdir "$TMP/run" || return 1
+    TRUTH=$TMP/run/truth LD_PRELOAD=$LIBRARY FIL4PROD_OUTPUT=$TMP/run/trace FIL4PROD_MIN_HEAP=0 FIL4PROD_INTERVAL=1 \
+        FIL4PROD_SIZE=${size:-128M} FIL4PROD_NATIVE=${native:-off} PYTHONDONTWRITEBYTECODE=1 "$@"
+    status=$?
+    [ "$status" -eq "${ends:-137}" ] || { echo "exit status $status of: $*" && return 1; }
+}
+
+# true_of PYTHON ARGUMENT...: the trace says what the program stated
+true_of() {
+    recorded "$@" && "$programs/oracle.py" "$ANALYZE" "$TMP/run/truth" "$TMP"/run/trace*
+}
+
+
+features() {
+    for program in functions generators callbacks executed imports threads processes interpreters; do
+        ok "$1_$program" true_of "$2" "$programs/$program.py"
+    done
+    native=leaf
+    ok "$1_with_native_stacks" true_of "$2" "$programs/callbacks.py"
+    native=off
+    ends=0
+    for seconds in 0.1 0.2 0.3; do
+        ok "$1_daemons_$seconds" recorded "$2" "$programs/daemons.py" $seconds
+    done
+    ends=137
+}
+
+ways_to_start() {
+    mkdir -p "$TMP/app" && cp "$programs/truth.py" "$TMP/app" && cp "$programs/main.py" "$TMP/app/__main__.py"
+    ok "$1_directory" true_of "$2" "$TMP/app"
+    (cd "$TMP/app" && "$2" -m zipfile -c "$TMP/app.pyz" __main__.py truth.py)
+    ok "$1_zipapp" true_of "$2" "$TMP/app.pyz"
+    ok "$1_module" true_of env PYTHONPATH="$programs" "$2" -m main
+    { echo "#!$2" && cat "$programs/main.py"; } >"$TMP/app/script" && chmod +x "$TMP/app/script"
+    ok "$1_shebang" true_of "$TMP/app/script"
+    "$2" -m venv --without-pip "$TMP/venv" >/dev/null 2>&1
+    if [ -x "$TMP/venv/bin/python" ]; then
+        ok "$1_venv" true_of "$TMP/venv/bin/python" "$programs/main.py"
+        rm -rf "$TMP/venv"
+    else
+        skip "$1_venv" "$2 has no venv module"
+    fi
+}
+
+# interpreter NAME: its path in $python
+interpreter() {
+    case $1 in
+    /*) python=$1 ;;
+    *)
+        python=$pythons/$1/bin/python3
+        [ -x "$python" ] || "$programs/get.sh" "$pythons" "$1" 2>"$TMP/get" || return 1
+        ;;
+    esac
+}
+
+for name in ${PYTHONS:-/usr/bin/python3 3.14}; do
+    if ! interpreter "$name"; then
+        skip "python_$name" "$(cat "$TMP/get")"
+        continue
+    fi
+    label=$("$python" -c 'import sys; print("python%d.%d" % sys.version_info[:2])')
+    features "$label" "$python"
+    ways_to_start "$label" "$python"
+done
+finish
