@@ -4,6 +4,7 @@
  * to be done when an object dies. Objects of more than 512 bytes go to malloc by themselves.
  */
 #include <stddef.h>
+#include <stdint.h>
 #include <string.h>
 
 #include "attributes.h"
@@ -155,6 +156,19 @@ static void set_function(void *to, const char *name)
     memcpy(to, &found, sizeof(found));
 }
 
+/* PyStatus _PyRuntime_Initialize(void): four words, given back in memory of the caller's. Does nothing the second time.
+ */
+static void initialize_runtime(void)
+{
+    struct status {
+        uintptr_t words[4];
+    };
+    struct status (*initialize)(void);
+    set_function(&initialize, "_PyRuntime_Initialize");
+    if (initialize)
+        initialize();
+}
+
 void f4p_python_objects_hook(void)
 {
     const char *(*current)(void);
@@ -169,6 +183,9 @@ void f4p_python_objects_hook(void)
     set_function(&set, "PyMem_SetAllocator");
     set_function(&get_arenas, "PyObject_GetArenaAllocator");
     set_function(&set_arenas, "PyObject_SetArenaAllocator");
+    /* 3.12 guards its allocators with a lock that only exists from here on; main() would make it first, anyway. */
+    if (f4p_python_version() == 0x30c)
+        initialize_runtime();
     const char *name = current ? current() : NULL;
     if (!get || !set || !get_arenas || !set_arenas || !name || strcmp(name, "pymalloc") != 0)
         return;
