@@ -596,10 +596,13 @@ void f4p_session_exit(void)
     if (session->open && session->has_file && !session->stopped && !f4p_session_forked() && !t->inside) {
         f4p_thread_enter(t, __builtin_frame_address(0));
         if (f4p_lock((uint32_t)syscall(SYS_gettid))) {
-            if (!here.launched)
-                take_vitals(F4P_VITALS_ALL, f4p_session_now());
-            f4p_writer_finish(&session->writer, F4P_STATUS_EXITED, F4P_PASSIVE_NONE, f4p_session_now());
-            f4p_keep_ended(peak());
+            here.looked_ns = 0;
+            if (f4p_session_file_whole(f4p_session_now() + LOOK_PERIOD_NS)) {
+                if (!here.launched)
+                    take_vitals(F4P_VITALS_ALL, f4p_session_now());
+                f4p_writer_finish(&session->writer, F4P_STATUS_EXITED, F4P_PASSIVE_NONE, f4p_session_now());
+                f4p_keep_ended(peak());
+            }
             f4p_unlock();
         }
         t->inside = false;
