@@ -131,7 +131,7 @@ static int pack(const struct f4p_options *options, const struct f4p_job *job, si
 {
     char error[512];
     struct stat mine, other;
-    bool in_place = stat(options->pack, &mine) == 0 && stat(job->paths[0], &other) == 0 &&
+    bool in_place = count > 0 && stat(options->pack, &mine) == 0 && stat(job->paths[0], &other) == 0 &&
                     mine.st_ino == other.st_ino && mine.st_dev == other.st_dev;
     for (size_t i = 0; i < (in_place ? count : 1); i++)
         if (f4p_symbols_pack(job->traces[i], in_place ? job->paths[i] : options->pack, options->force, error,

@@ -136,7 +136,7 @@ int f4p_chart_cells(const struct f4p_chart *chart, enum f4p_glyphs glyphs, unsig
     struct grain grain = grain_of(glyphs);
     unsigned wide = columns * grain.across, all = rows * grain.down;
     double *high = malloc((wide + 1ul) * sizeof *high);
-    unsigned *memory = malloc((wide + 1ul) * F4P_SERIES_COUNT * sizeof *memory);
+    unsigned *memory = calloc((wide + 1ul) * F4P_SERIES_COUNT, sizeof *memory);
     struct levels levels;
     if (!high || !memory) {
         free(high);

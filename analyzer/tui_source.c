@@ -16,7 +16,7 @@ void f4p_source_free(struct f4p_source_text *source)
         free(source->owned[i]);
     free(source->owned);
     free(source->lines);
-    *source = (struct f4p_source_text){.count = 0};
+    memset(source, 0, sizeof *source);
 }
 
 static int put_line(struct f4p_source_text *source, uint32_t line, char *text)

@@ -49,7 +49,7 @@ static void changed(struct f4p_tui *tui, void *state)
     }
     d->known = before && after;
     f4p_groups_fill(&d->groups, tui, "diff", columns, kinds, 6, d->known ? after : NULL, before);
-    if (!d->known)
+    if (!before || !after)
         snprintf(d->title, sizeof d->title, "nothing is known of %s", before ? to : from);
     else
         snprintf(d->title, sizeof d->title, "A %.50s %s -> B %.50s %s%s", given ? r->before_name : from,

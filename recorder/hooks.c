@@ -1,6 +1,6 @@
 /* The only file that defines malloc and its kin. A hook is a test and a tail call. */
-#include <errno.h>
 #include <dlfcn.h>
+#include <errno.h>
 #include <malloc.h>
 #include <stdarg.h>
 #include <stdlib.h>

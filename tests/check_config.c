@@ -103,7 +103,8 @@ START_TEST(test_config_refuses)
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         ck_assert_msg(!set(bad[i].setting, bad[i].text), "%s %s", f4p_setting_texts[bad[i].setting].option,
                       bad[i].text);
-        ck_assert_msg(memcmp(&config, &before, sizeof(config)) == 0, "%s changed something", bad[i].text);
+        ck_assert_msg(memcmp((unsigned char *)&config, (unsigned char *)&before, sizeof(config)) == 0,
+                      "%s changed something", bad[i].text);
     }
     memset(text, 'a', sizeof(text) - 1);
     ck_assert(!set(F4P_SETTING_OUTPUT, text));
@@ -111,7 +112,7 @@ START_TEST(test_config_refuses)
     text[F4P_LIST_BYTES - 1] = 0;
     ck_assert(set(F4P_SETTING_COMMANDS, text));
     ck_assert(set(F4P_SETTING_SIZE, "1M"));
-    ck_assert_int_ne(memcmp(&config, &before, sizeof(config)), 0); /* the control */
+    ck_assert_int_ne(memcmp((unsigned char *)&config, (unsigned char *)&before, sizeof(config)), 0); /* the control */
 }
 END_TEST
 
@@ -144,8 +145,8 @@ START_TEST(test_config_text_and_back)
             ck_assert_msg(set((enum f4p_setting)i, values[i][v]), "%s", values[i][v]);
             f4p_config_text(&config, (enum f4p_setting)i, text, sizeof(text));
             ck_assert_msg(f4p_config_set(&again, (enum f4p_setting)i, text), "%s", text);
-            ck_assert_msg(memcmp(&config, &again, sizeof(config)) == 0, "--%s %s: %s", f4p_setting_texts[i].option,
-                          values[i][v], text);
+            ck_assert_msg(memcmp((unsigned char *)&config, (unsigned char *)&again, sizeof(config)) == 0, "--%s %s: %s",
+                          f4p_setting_texts[i].option, values[i][v], text);
         }
     }
 }

@@ -33,7 +33,7 @@ static volatile int keep; /* written after calls, so that they are not tail call
 
 static NOINLINE void look(void)
 {
-    my_count = f4p_native_walk(mine, ROOM, &my_end);
+    my_count = f4p_native_walk(mine, ROOM, &my_end); // NOLINT(bugprone-signal-handler): that is what is tested
     their_count = backtrace_of_libunwind ? backtrace_of_libunwind(theirs, ROOM) : 0;
     keep++;
 }

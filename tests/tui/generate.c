@@ -38,8 +38,7 @@ static const char *const hostile_names[] = {"<module>",
                                             "run\x1b[2J\x1b]0;owned\x07_day",
                                             "\u5909\u63db\u3059\u308b",    /* wide */
                                             "Ca\u0301che.\u202eput\u202c", /* combining, bidi */
-                                            "de\xff\xfe"
-                                            "code\r\nX", /* not UTF-8, line breaks */
+                                            "de\377\376code\r\nX",         /* not UTF-8, line breaks */
                                             "w\u200bo\u2028rker"};
 
 static uint32_t string(struct job *job, const char *text)
