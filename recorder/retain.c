@@ -104,7 +104,8 @@ uint64_t f4p_retain_peak(int fd)
 
 /* ---- whether it is in use ---- */
 
-/* Field 22 of /proc/PID/stat, clock ticks after the machine's start, as Unix time; 0: no such process. */
+/* Field 22 of /proc/PID/stat, clock ticks after the machine's start, as Unix time; 0: no such process, or nothing but
+ * its exit status is left of it. */
 static int64_t process_start_ns(uint32_t pid)
 {
     static char text[1024], path[32];
@@ -122,6 +123,8 @@ static int64_t process_start_ns(uint32_t pid)
     syscall(SYS_close, fd);
     text[bytes > 0 ? bytes : 0] = 0;
     const char *at = strrchr(text, ')'); /* the name before it may hold anything */
+    if (!at || strncmp(at, ") Z", 3) == 0 || strncmp(at, ") X", 3) == 0)
+        return 0;
     for (int field = 2; at && field < 22; field++)
         at = strchr(at + 1, ' ');
     if (!at)

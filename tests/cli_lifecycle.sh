@@ -188,7 +188,7 @@ ok retain_mapped_stays traces ready t 't\.1'
 kill "$sleeper"
 gone() {
     for _ in 1 2 3 4 5 6 7 8 9 10; do
-        [ -d "/proc/$1" ] || return 0
+        case $(cut -d' ' -f3 "/proc/$1/stat" 2>/dev/null) in '' | Z) return 0 ;; esac # nobody may wait for it
         sleep 0.2
     done
     return 1
@@ -212,14 +212,19 @@ else
 fi
 if [ "$(id -u)" -eq 0 ] && unshare -m true 2>/dev/null; then
     fresh
-    ok retain_overlay unshare -m sh -c 'mount -t tmpfs none . && mkdir l u w m && cd . &&
-        mount -t overlay overlay -o lowerdir=l,upperdir=u,workdir=w m && cd m && mkfifo ready &&
-        { LD_PRELOAD=$1 FIL4PROD_SIZE=1M FIL4PROD_MIN_HEAP=0 FIL4PROD_OUTPUT=t FIL4PROD_QUIET=1 python3 -c "
-import time
-open(\"ready\", \"w\").write(\"x\")
-time.sleep(1000)" & } && read -r _ <ready; touch -d 2020-01-01 t
-        "$0" -q --size=1M --max-traces=1 -o t true; ls t t.1; result=$?
-        kill $! && wait; "$0" -q --size=1M --max-traces=1 -o t true; [ $result -eq 0 ] && [ ! -e t.2 ]' "$RECORD" "$LIBRARY"
+    mkdir l u w m
+    printf '%s\n' 'mount -t overlay overlay -o lowerdir=l,upperdir=u,workdir=w m && cd m || exit 1
+LD_PRELOAD=$2 FIL4PROD_SIZE=1M FIL4PROD_MIN_HEAP=0 FIL4PROD_OUTPUT=t sleep 1000 >../said 2>&1 &
+for _ in 1 2 3 4 5 6 7 8 9 10; do [ -s ../said ] && break || sleep 0.2; done
+touch -d 2020-01-01 t
+"$1" -q --size=1M --max-traces=1 -o t true
+ls >../used
+kill $! && wait
+"$1" -q --size=1M --max-traces=1 -o t true
+ls >../unused' >overlay
+    ok retain_overlay unshare -m sh overlay "$RECORD" "$LIBRARY"
+    ok retain_overlay_in_use [ "$(xargs <used)" = "t t.1" ]
+    ok retain_overlay_ended [ "$(xargs <unused)" = t ]
 else
     skip retain_overlay "needs root and mount namespaces"
 fi
