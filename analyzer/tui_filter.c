@@ -76,17 +76,15 @@ static enum term_kind kind_of(const char *word, const char **value)
 
 static int add_term(struct terms *terms, const char *word, char *error, size_t bytes)
 {
-    const char *value;
+    const char *value = word;
     struct term *term = &terms->term[terms->count];
-    char *end;
     if (terms->count == MAX_TERMS) {
         snprintf(error, bytes, "more than %u terms", MAX_TERMS);
         return -1;
     }
-    *term = (struct term){.kind = kind_of(word, &value)};
-    term->number = strtoul(value, &end, 10);
-    if (*end || !*value)
-        term->number = 0;
+    memset(term, 0, sizeof *term);
+    term->kind = kind_of(word, &value);
+    term->number = value[strspn(value, "0123456789")] ? 0 : strtoul(value, NULL, 10);
     if (!*value || (term->kind == TERM_PID && !term->number)) {
         snprintf(error, bytes, "%.60s: expected %s", word, term->kind == TERM_PID ? "a number" : "an expression");
         return -1;
