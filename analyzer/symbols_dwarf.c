@@ -27,11 +27,15 @@ struct span {
     Dwarf_Off unit;
 };
 
+struct name;
+
 struct reading {
     Dwfl_Module *module;
     Dwarf *dwarf;
     Dwarf_Addr bias;
     struct point *points; /* ascending by offset */
+    struct name *names;   /* of the symbol table, ascending */
+    size_t name_count;
     size_t count;
     f4p_symbol_sink *sink;
     void *context;
@@ -81,7 +85,8 @@ static void find_units(struct reading *r)
             if (low < high && !add_span(&spans, low, high, dwarf_dieoffset(&die)))
                 goto out;
     }
-    qsort(spans.list, spans.count, sizeof *spans.list, by_low);
+    if (spans.count)
+        qsort(spans.list, spans.count, sizeof *spans.list, by_low);
     for (size_t i = 0, span = 0; i < r->count && spans.count; i++) {
         uint64_t address = r->points[i].offset - r->bias;
         while (span + 1 < spans.count && spans.list[span + 1].low <= address)
@@ -225,13 +230,64 @@ static const char *point_line(Dwarf_Die *unit, uint64_t address, uint32_t *line)
     return file ? file : "";
 }
 
-static const char *table_name(const struct reading *r, uint64_t offset)
+/* ---- the symbol table ---- */
+
+/* libdwfl's own look-up goes through the whole table each time. */
+struct name {
+    uint64_t start, bytes;
+    const char *text;
+    bool local;
+};
+
+/* By address; of those at one address the last counts: what is global, or has a size. */
+static int by_start(const void *a, const void *b)
 {
-    GElf_Sym symbol;
-    GElf_Off into;
-    const char *name = dwfl_module_addrinfo(r->module, offset, &into, &symbol, NULL, NULL, NULL);
-    return name ? name : "";
+    const struct name *x = a, *y = b;
+    if (x->start != y->start)
+        return x->start < y->start ? -1 : 1;
+    if (x->local != y->local)
+        return x->local ? -1 : 1;
+    if (x->bytes != y->bytes)
+        return x->bytes < y->bytes ? -1 : 1;
+    return strcmp(y->text, x->text);
 }
+
+static void read_names(struct reading *r)
+{
+    int count = dwfl_module_getsymtab(r->module);
+    r->names = count > 0 ? malloc((size_t)count * sizeof *r->names) : NULL;
+    for (int i = 1; r->names && i < count; i++) {
+        GElf_Sym symbol;
+        GElf_Addr address;
+        const char *text = dwfl_module_getsym_info(r->module, i, &symbol, &address, NULL, NULL, NULL);
+        int type = GELF_ST_TYPE(symbol.st_info);
+        if (text && *text && symbol.st_shndx != SHN_UNDEF &&
+            (type == STT_FUNC || type == STT_GNU_IFUNC || type == STT_NOTYPE))
+            r->names[r->name_count++] =
+                (struct name){address, symbol.st_size, text, GELF_ST_BIND(symbol.st_info) == STB_LOCAL};
+    }
+    if (r->names)
+        qsort(r->names, r->name_count, sizeof *r->names, by_start);
+}
+
+static const char *table_name(const struct reading *r, uint64_t address)
+{
+    size_t low = 0, high = r->names ? r->name_count : 0;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (r->names[middle].start <= address)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    /* Labels inside a function have no size: the function around them stands a little before. */
+    for (size_t i = low, steps = 0; i-- > 0 && steps < 64; steps++)
+        if (r->names[i].bytes ? address - r->names[i].start < r->names[i].bytes : i + 1 == low)
+            return r->names[i].text;
+    return "";
+}
+
+/* ---- a result ---- */
 
 static void report(struct reading *r, struct point *p)
 {
@@ -293,8 +349,10 @@ static void read_points(struct reading *r, const uint64_t *offsets)
         find_units(r);
         scan_units(r);
     }
+    read_names(r);
     for (size_t i = 0; i < r->count; i++)
         report(r, &r->points[i]);
+    free(r->names);
     free(r->points);
 }
 

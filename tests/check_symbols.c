@@ -241,10 +241,12 @@ END_TEST
 
 START_TEST(test_names_of_cxx)
 {
-    if (!f4p_symbols_demangle("_Z1fi")) {
+    char *runtime = f4p_symbols_demangle("_Z1fi");
+    if (!runtime)
         printf("SKIP names of C++: no C++ runtime on this machine\n");
+    free(runtime);
+    if (!runtime)
         return;
-    }
     check_name("_ZN4shop5shelfIlE7restockEm", "shop::shelf<long>::restock(unsigned long)");
     check_name("_ZN5alloc3vec12Vec$LT$T$GT$4push17h0123456789abcdefE", "alloc::vec::Vec<T>::push");
     check_name("_ZN4core3ptr42drop_in_place$LT$alloc..string..String$GT$17h0123456789abcdefE",
