@@ -7,7 +7,7 @@
 S=--size=1M
 fresh() { rm -rf "$TMP/work" && mkdir "$TMP/work" && cd "$TMP/work" || exit 1; }
 # record [OPTION...] -- COMMAND...: small processes leave traces, too
-record() { "$RECORD" -q $S --min-heap=1M "$@"; }
+record() { "$RECORD" -q "$S" --min-heap=1M "$@"; }
 # preloaded [VARIABLE=VALUE...] COMMAND...: without the launcher
 preloaded() { env LD_PRELOAD="$LIBRARY" FIL4PROD_SIZE=1M FIL4PROD_MIN_HEAP=1M "$@"; }
 # traces REGEX...: the directory has these files, in order, and no others
@@ -149,7 +149,7 @@ not_ok job_control same_job t v
 old() {
     minute=10
     for name in "$@"; do
-        "$RECORD" -q $S -o "$name" true && touch -d "2020-01-01 00:$minute" "$name" || return 1
+        "$RECORD" -q "$S" -o "$name" true && touch -d "2020-01-01 00:$minute" "$name" || return 1
         minute=$((minute + 1))
     done
 }
