@@ -257,6 +257,7 @@ clean:
 # ---- proofs that a trace survives ---------------------------------------------------------------------------------------
 
 include tests/crash/crash.mk
+include tests/host/host.mk
 
 FORCE:
 .PHONY: tui-monkey tui-monkey-run tui-bench

@@ -1,0 +1,3 @@
+# maps.c: what the allocator maps counts beside its blocks
+/^static bool counts/,/^}/s/ && !f4p_real_allocator_has(caller)//
+/^static bool counts/,/^}/s/!f4p_thread.inside && //

@@ -1,0 +1,2 @@
+# real.c: a function that is missing ends the program
+s/^        complete = false;$/        __builtin_trap();/
