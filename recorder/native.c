@@ -1,10 +1,6 @@
 #include "native.h"
 
-#include <errno.h>
 #include <string.h>
-#include <sys/resource.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 #include "attributes.h"
 #include "modules.h"
@@ -16,9 +12,36 @@
 #define RULE_BITS 14
 #define PLACE_BITS 13
 #define MAX_FOREIGN (1u << 20) /* bytes of a stack that is not the thread's own: a fiber's, a signal's */
-#define MAX_PROBED (8u << 20)  /* bytes between a thread's stack pointer and its end that are looked at, once */
+#define MAX_PROBED (1u << 20)  /* bytes from a thread's stack pointer to what is known of its stack, looked at once */
 #define MAX_SIGNALS 4
 #define MAIN_STACK (64ull << 20) /* nothing else is that near to the main thread's stack */
+
+/* ---- the processor ---- */
+
+#ifdef __x86_64__
+#define SUPPORTED true
+
+/* The frame pointer first: its register may be one of those written. */
+#define HERE(cursor)                                                      \
+    __asm__ volatile("mov %%rbp, %2\n\tmov %%rsp, %1\n\tlea 0(%%rip), %0" \
+                     : "=r"((cursor).pc), "=r"((cursor).sp), "=r"((cursor).fp))
+
+/* pthreads puts the thread's control block at the end of its stack. */
+static inline uintptr_t thread_block(void)
+{
+    uintptr_t block;
+    __asm__("mov %%fs:0, %0" : "=r"(block));
+    return block;
+}
+#else
+#define SUPPORTED false
+#define HERE(cursor) ((cursor).pc = (cursor).sp = (cursor).fp = 0)
+
+static inline uintptr_t thread_block(void)
+{
+    return 0;
+}
+#endif
 
 /* ---- the thread's captured stack ---- */
 
@@ -104,14 +127,6 @@ struct cursor {
     uintptr_t start, end; /* of what may be read */
     bool foreign;         /* not the thread's own stack: `end` grows page by page as the kernel finds them readable */
 };
-
-/* pthreads puts the thread's control block at the end of its stack. */
-static inline uintptr_t thread_block(void)
-{
-    uintptr_t block;
-    __asm__("mov %%fs:0, %0" : "=r"(block));
-    return block;
-}
 
 static COLD bool probe_own(uintptr_t sp, uintptr_t end)
 {
@@ -254,10 +269,6 @@ static enum f4p_native_end walk(struct cursor *c, struct captured *to, bool skip
     to->count = (uint16_t)count;
     return to->at_python ? F4P_NATIVE_COMPLETE : F4P_NATIVE_DEEP;
 }
-
-#define HERE(cursor)                                                      \
-    __asm__ volatile("lea 0(%%rip), %0\n\tmov %%rsp, %1\n\tmov %%rbp, %2" \
-                     : "=r"((cursor).pc), "=r"((cursor).sp), "=r"((cursor).fp))
 
 __attribute__((noinline)) void f4p_native_capture(bool python)
 {
@@ -418,7 +429,7 @@ void f4p_native_start(enum f4p_native_mode mode)
     size_t bytes = 0;
     void **stack_end = f4p_symbol("__libc_stack_end");
     here.mode = mode;
-    here.on = mode != F4P_NATIVE_OFF;
+    here.on = SUPPORTED && mode != F4P_NATIVE_OFF;
     here.stack_end = stack_end ? (uintptr_t)*stack_end & ~(uintptr_t)7 : 0;
     here.own_start = (uintptr_t)own_start;
     here.own_end = (uintptr_t)own_end;
@@ -433,7 +444,8 @@ void f4p_native_facts(struct f4p_writer *w)
         F4P_NATIVE_MODES(X)
 #undef X
     };
-    f4p_writer_fact(w, F4P_FACT_ID_NATIVE_MODE, F4P_FACT_TEXT, texts[here.mode], strlen(texts[here.mode]));
+    const char *text = SUPPORTED ? texts[here.mode] : "off: not on this processor";
+    f4p_writer_fact(w, F4P_FACT_ID_NATIVE_MODE, F4P_FACT_TEXT, text, strlen(text));
 }
 
 void f4p_native_forget(void)
