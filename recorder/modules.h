@@ -57,4 +57,7 @@ void f4p_modules_reset(void);
 /** Whether [address, address + bytes) can be read, without touching it: the kernel looks. */
 bool f4p_memory_readable(uintptr_t address, size_t bytes);
 
+/** Copies memory that another thread may be unmapping at this moment. false: not all of it could be read. */
+bool f4p_memory_read(void *to, uintptr_t address, size_t bytes);
+
 #endif

@@ -2,36 +2,66 @@
 
 #include <string.h>
 
-#define MAX_SAVED 8 /* depth of DW_CFA_remember_state */
+#define MAX_SAVED 6 /* depth of DW_CFA_remember_state */
 #define MAX_OPS 4096
+#define WINDOW 256
+#define MAX_AUGMENTATION 8
 #define REG_FP 6
 #define REG_SP 7
 #define REG_RA 16
 
 /* ---- bytes that are not trusted ---- */
 
+/* A copy of what is being read: the module may be unmapped at any time if it is not what we take it for. */
+struct window {
+    uintptr_t low, high;
+    uint8_t data[WINDOW];
+};
+
 struct bytes {
-    const uint8_t *at, *end;
+    struct window *window;
+    uintptr_t at, end;
     bool bad;
 };
 
 static bool need(struct bytes *b, uint64_t count)
 {
-    if (!b->bad && (uint64_t)(b->end - b->at) >= count)
+    if (!b->bad && b->end - b->at >= count)
         return true;
     b->bad = true;
     return false;
 }
 
-#define GET(type)                                 \
-    static type get_##type(struct bytes *b)       \
-    {                                             \
-        type value = 0;                           \
-        if (need(b, sizeof(value))) {             \
-            memcpy(&value, b->at, sizeof(value)); \
-            b->at += sizeof(value);               \
-        }                                         \
-        return value;                             \
+static bool refill(struct window *window, uintptr_t at, uintptr_t end)
+{
+    size_t bytes = end - at < WINDOW ? end - at : WINDOW;
+    window->low = window->high = 0;
+    if (!f4p_memory_read(window->data, at, bytes))
+        return false;
+    window->low = at;
+    window->high = at + bytes;
+    return true;
+}
+
+static void fetch(struct bytes *b, void *to, size_t count)
+{
+    struct window *window = b->window;
+    if (!need(b, count))
+        return;
+    if ((b->at < window->low || b->at + count > window->high) && !refill(window, b->at, b->end)) {
+        b->bad = true;
+        return;
+    }
+    memcpy(to, window->data + (b->at - window->low), count);
+    b->at += count;
+}
+
+#define GET(type)                           \
+    static type get_##type(struct bytes *b) \
+    {                                       \
+        type value = 0;                     \
+        fetch(b, &value, sizeof(value));    \
+        return value;                       \
     }
 GET(uint8_t)
 GET(uint16_t)
@@ -77,7 +107,7 @@ static void skip(struct bytes *b, uint64_t count)
 /* DW_EH_PE_*; indirect ones (personalities only) are read but not followed. */
 static uint64_t get_encoded(struct bytes *b, uint8_t encoding)
 {
-    uint64_t base = (encoding & 0x70) == 0x10 ? (uintptr_t)b->at : 0, value = 0;
+    uint64_t base = (encoding & 0x70) == 0x10 ? b->at : 0, value = 0;
     switch (encoding & 0x0f) {
     case 0x00:
     case 0x04:
@@ -119,9 +149,9 @@ struct entry { /* of a function (FDE), with what it has in common with others (C
 };
 
 /* Length word and what it spans; false at the end mark. */
-static bool open_entry(struct bytes *b, const struct f4p_code_module *m, uintptr_t at)
+static bool open_entry(struct bytes *b, struct window *window, const struct f4p_code_module *m, uintptr_t at)
 {
-    *b = (struct bytes){(const uint8_t *)at, (const uint8_t *)m->eh_high, at < m->eh_low || at >= m->eh_high};
+    *b = (struct bytes){window, at, m->eh_high, at < m->eh_low || at >= m->eh_high};
     uint32_t length = get_uint32_t(b);
     if (!length || length == UINT32_MAX || !need(b, length))
         return false;
@@ -129,24 +159,30 @@ static bool open_entry(struct bytes *b, const struct f4p_code_module *m, uintptr
     return true;
 }
 
-static bool read_common(struct entry *e, const struct f4p_code_module *m, uintptr_t at, uint8_t *encoding,
-                        bool *augmented)
+static bool read_augmentation(struct bytes *b, char text[MAX_AUGMENTATION])
+{
+    for (unsigned i = 0; i < MAX_AUGMENTATION; i++)
+        if (!(text[i] = (char)get_uint8_t(b)))
+            return !b->bad;
+    return false;
+}
+
+static bool read_common(struct entry *e, struct window *window, const struct f4p_code_module *m, uintptr_t at,
+                        uint8_t *encoding, bool *augmented)
 {
     struct bytes b;
-    if (!open_entry(&b, m, at) || get_uint32_t(&b) != 0)
+    char augmentation[MAX_AUGMENTATION];
+    if (!open_entry(&b, window, m, at) || get_uint32_t(&b) != 0)
         return false;
     uint8_t version = get_uint8_t(&b);
-    const char *augmentation = (const char *)b.at;
-    while (get_uint8_t(&b))
-        ;
-    if (b.bad || (version != 1 && version != 3))
+    if (!read_augmentation(&b, augmentation) || (version != 1 && version != 3))
         return false;
     e->code_align = get_uleb(&b);
     e->data_align = get_sleb(&b);
     uint64_t ra = version == 1 ? get_uint8_t(&b) : get_uleb(&b);
     *encoding = 0;
     *augmented = *augmentation == 'z';
-    const uint8_t *instructions = b.at;
+    uintptr_t instructions = b.at;
     if (*augmented) {
         uint64_t bytes = get_uleb(&b);
         if (!need(&b, bytes))
@@ -165,21 +201,22 @@ static bool read_common(struct entry *e, const struct f4p_code_module *m, uintpt
     } else if (*augmentation) {
         return false;
     }
-    e->initial = (struct bytes){instructions, b.end, false};
+    e->initial = (struct bytes){window, instructions, b.end, false};
     return !b.bad && ra == REG_RA;
 }
 
-static bool read_entry(struct entry *e, const struct f4p_code_module *m, uintptr_t at, uintptr_t address)
+static bool read_entry(struct entry *e, struct window *window, const struct f4p_code_module *m, uintptr_t at,
+                       uintptr_t address)
 {
     struct bytes b;
     uint8_t encoding;
     bool augmented;
     *e = (struct entry){0};
-    if (!open_entry(&b, m, at))
+    if (!open_entry(&b, window, m, at))
         return false;
-    uintptr_t here = (uintptr_t)b.at;
+    uintptr_t here = b.at;
     uint32_t back = get_uint32_t(&b);
-    if (!back || back > here || !read_common(e, m, here - back, &encoding, &augmented))
+    if (!back || back > here || !read_common(e, window, m, here - back, &encoding, &augmented))
         return false;
     e->start = get_encoded(&b, encoding);
     uint64_t range = get_encoded(&b, encoding & 0x0f);
@@ -192,9 +229,9 @@ static bool read_entry(struct entry *e, const struct f4p_code_module *m, uintptr
 }
 
 /* The binary search table of .eh_frame_hdr, as every linker makes it. 0: no entry. */
-static uintptr_t find_entry(const struct f4p_code_module *m, uintptr_t address)
+static uintptr_t find_entry(const struct f4p_code_module *m, struct window *window, uintptr_t address)
 {
-    struct bytes b = {(const uint8_t *)m->eh_header, (const uint8_t *)m->eh_high, false};
+    struct bytes b = {window, m->eh_header, m->eh_high, false};
     uint8_t version = get_uint8_t(&b), pointer = get_uint8_t(&b);
     uint8_t count_encoding = get_uint8_t(&b), table_encoding = get_uint8_t(&b);
     get_encoded(&b, pointer);
@@ -203,19 +240,19 @@ static uintptr_t find_entry(const struct f4p_code_module *m, uintptr_t address)
     uint32_t low = 0, high = get_uint32_t(&b);
     if (!high || !need(&b, high * 8ull))
         return 0;
-    const uint8_t *table = b.at;
-    int32_t pair[2];
+    uintptr_t table = b.at, end = table + high * 8ull;
     int64_t wanted = (int64_t)(address - m->eh_header);
     while (high - low > 1) {
         uint32_t middle = low + (high - low) / 2;
-        memcpy(pair, table + middle * 8ull, sizeof(pair));
-        if (pair[0] <= wanted)
+        b = (struct bytes){window, table + middle * 8ull, end, false};
+        if (get_int32_t(&b) <= wanted && !b.bad)
             low = middle;
         else
             high = middle;
     }
-    memcpy(pair, table + low * 8ull, sizeof(pair));
-    return pair[0] <= wanted ? m->eh_header + (uintptr_t)(intptr_t)pair[1] : 0;
+    b = (struct bytes){window, table + low * 8ull, end, false};
+    int32_t start = get_int32_t(&b), entry = get_int32_t(&b);
+    return !b.bad && start <= wanted ? m->eh_header + (uintptr_t)(intptr_t)entry : 0;
 }
 
 /* ---- instructions ---- */
@@ -233,25 +270,25 @@ struct row {
 static void cfa_expression(struct row *row, struct bytes expression, uintptr_t address)
 {
     static const uint8_t plt[] = {0x77, 0x08, 0x80, 0x00, 0x3f, 0x1a, 0x3b, 0x2a, 0x33, 0x24, 0x22};
-    size_t bytes = (size_t)(expression.end - expression.at);
+    uint8_t bytes[sizeof(plt)];
     row->kind = F4P_RULE_LOST;
-    if (bytes == sizeof(plt) && memcmp(expression.at, plt, 6) == 0 && memcmp(expression.at + 7, plt + 7, 4) == 0 &&
-        (expression.at[6] & 0xf0) == 0x30) {
+    if (expression.end - expression.at == sizeof(plt)) {
+        fetch(&expression, bytes, sizeof(bytes));
+        if (expression.bad || memcmp(bytes, plt, 6) != 0 || memcmp(bytes + 7, plt + 7, 4) != 0 ||
+            (bytes[6] & 0xf0) != 0x30)
+            return;
         row->kind = F4P_RULE_SP;
-        row->cfa = 8 + ((address & 15) >= (expression.at[6] & 0x0fu) ? 8 : 0);
+        row->cfa = 8 + ((address & 15) >= (bytes[6] & 0x0fu) ? 8 : 0);
         return;
     }
     uint8_t op = get_uint8_t(&expression);
     int64_t offset = get_sleb(&expression);
-    if (expression.bad)
+    bool ends = expression.at == expression.end;
+    bool deref = !ends && get_uint8_t(&expression) == 0x06 && expression.at == expression.end;
+    if (expression.bad || (op != 0x76 && op != 0x77) || (!ends && (!deref || op != 0x76)))
         return;
-    if (op == 0x76 && expression.at + 1 == expression.end && *expression.at == 0x06) {
-        row->kind = F4P_RULE_DEREF;
-        row->cfa = offset;
-    } else if ((op == 0x76 || op == 0x77) && expression.at == expression.end) {
-        row->kind = op == 0x76 ? F4P_RULE_FP : F4P_RULE_SP;
-        row->cfa = offset;
-    }
+    row->kind = deref ? F4P_RULE_DEREF : op == 0x76 ? F4P_RULE_FP : F4P_RULE_SP;
+    row->cfa = offset;
 }
 
 static struct bytes get_block(struct bytes *b)
@@ -452,18 +489,18 @@ static struct f4p_rule rule_of(const struct row *row)
 struct f4p_rule f4p_cfi_rule(const struct f4p_code_module *module, uintptr_t address)
 {
     struct f4p_rule none = {F4P_RULE_NONE, 0, F4P_FP_SAME}, lost = {F4P_RULE_LOST, 0, F4P_FP_SAME};
+    struct window window = {.low = 0, .high = 0};
     struct entry entry;
     uint64_t look;
 
-    if (!module->eh_header || !f4p_memory_readable(module->eh_header, sizeof(look)))
+    if (!module->eh_header || !f4p_memory_read(&look, module->eh_header, sizeof(look)))
         return none;
-    memcpy(&look, (const void *)module->eh_header, sizeof(look));
     if (look != module->eh_look) {
         f4p_modules_stale();
         return lost;
     }
-    uintptr_t at = find_entry(module, address);
-    if (!at || !read_entry(&entry, module, at, address))
+    uintptr_t at = find_entry(module, &window, address);
+    if (!at || !read_entry(&entry, &window, module, at, address))
         return none;
     if (entry.signal)
         return (struct f4p_rule){F4P_RULE_SIGNAL, 0, F4P_FP_SAME};
