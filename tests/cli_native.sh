@@ -165,6 +165,12 @@ else
     skip replaced_modules_stay_apart "the loader put them at different addresses"
 fi
 
+$CC -O2 -g "$SOURCES/churn.c" -o churn -pthread -ldl
+ok churn_runs_bare ./churn ./libalfa.so ./libbeta.so
+for run in 1 2 3; do
+    ok "loading_while_others_allocate_$run" bare ./churn ./libalfa.so ./libbeta.so
+done
+
 # ---- Python
 
 size=64M

@@ -1,5 +1,5 @@
-/* replace A.so B.so: loads and unloads two libraries of the same shape in turn; each keeps a block. Prints how often the
- * second stood where the first had stood. */
+/* replace A.so B.so: loads and unloads two libraries of the same shape in turn; each keeps a block. Prints how often
+ * the second stood where the first had stood. */
 #include <dlfcn.h>
 #include <stdio.h>
 #include <string.h>
