@@ -286,6 +286,7 @@ void f4p_config_defaults(struct f4p_config *config)
     memset(config, 0, sizeof(*config));
     config->automatic = true;
     config->children = true;
+    config->python_objects = true;
     config->size = F4P_DEFAULT_FILE_BYTES;
     config->interval = F4P_AUTO_INTERVAL;
     config->cpu_budget = 10;

@@ -27,6 +27,7 @@ struct f4p_config {
     bool quiet;
     bool automatic; /* the interval adapts */
     bool children;
+    bool python_objects;
     bool has_job;
     uint64_t size;       /* of the trace file, bytes */
     uint64_t interval;   /* base interval, bytes */

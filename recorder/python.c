@@ -7,52 +7,21 @@
 
 #include "attributes.h"
 #include "format/hash.h"
+#include "modules.h"
+#include "python_layout.h"
 #include "real.h"
 
 #define MAX_VISITED 4096
 #define MAX_TEXT 4096         /* units of a name */
 #define MAX_TABLE (32u << 10) /* bytes of a line table */
-#define MAX_FAULTS 64         /* then Python stacks are off */
+#define FAULT_COST 16         /* a stack that fails a check; each good one makes up for one */
+#define MAX_FAULTS 1024       /* then Python stacks are off */
+#define FIRST_LOOKS 256       /* stacks whose memory the kernel is asked about before it is read */
 #define CACHE_SIZE 8192       /* code objects; a power of two */
 
-/* ---- versions ---- */
-
-enum top { TOP_TSTATE /* tstate[at] */, TOP_CFRAME /* tstate[56][at] */ };
-enum position { POSITION_BYTES /* int, bytes */, POSITION_UNITS /* int, 2-byte units */, POSITION_POINTER };
-
-/* Offsets in bytes, 64-bit GIL builds. Sources: CPython's headers of each release, checked by running them. */
-struct layout {
-    uint8_t minor;
-    uint8_t top;
-    uint8_t top_at;
-    uint8_t previous, code, position;
-    uint8_t position_kind;
-    uint8_t owner; /* 0: frames have none */
-    uint8_t entry; /* 3.11: is_entry */
-    bool tagged;   /* low bits of the code pointer are flags */
-    uint8_t file, name, qualname, table, first_line;
-    uint8_t bytecode; /* POSITION_POINTER: start of the instructions in the code object */
-    uint8_t ascii_data, compact_data;
-    uint8_t lines; /* enum f4p_lines */
-};
-
-static const struct layout layouts[] = {
-    {9, TOP_TSTATE, 24, 24, 32, 104, POSITION_BYTES, 0, 0, false, 104, 112, 0, 120, 40, 0, 48, 72, F4P_LINES_LNOTAB},
-    {10, TOP_TSTATE, 24, 24, 32, 96, POSITION_UNITS, 0, 0, false, 104, 112, 0, 120, 40, 0, 48, 72, F4P_LINES_310},
-    {11, TOP_CFRAME, 8, 48, 32, 56, POSITION_POINTER, 69, 68, false, 112, 120, 128, 136, 72, 184, 48, 72,
-     F4P_LINES_311},
-    {12, TOP_CFRAME, 0, 8, 0, 56, POSITION_POINTER, 70, 0, false, 112, 120, 128, 136, 68, 192, 40, 56, F4P_LINES_311},
-    {13, TOP_TSTATE, 72, 8, 0, 56, POSITION_POINTER, 70, 0, false, 112, 120, 128, 136, 68, 200, 40, 56, F4P_LINES_311},
-    {14, TOP_TSTATE, 72, 8, 0, 56, POSITION_POINTER, 74, 0, true, 112, 120, 128, 136, 68, 208, 40, 56, F4P_LINES_311},
-    {15, TOP_TSTATE, 72, 8, 0, 56, POSITION_POINTER, 74, 0, true, 112, 120, 128, 136, 68, 208, 40, 56, F4P_LINES_311},
-};
-
-#define OB_TYPE 8
 #define CFRAME_AT 56
-#define BYTES_SIZE 16
-#define BYTES_DATA 32
-#define STR_LENGTH 16
-#define STR_STATE 32
+#define FRAME_BYTES 112 /* of a frame that are read at most */
+#define CODE_BYTES 216
 #define OWNER_MAX 2 /* thread, generator, frame object; above: the interpreter's own */
 
 struct cached {
@@ -62,14 +31,15 @@ struct cached {
 };
 
 static struct {
-    const struct layout *layout;
+    struct f4p_python_layout layout;
+    bool known; /* `layout` holds */
     void *(*thread_state)(void);
     int (*finalizing)(void);
     const void *code_type;
     char version[32];
     const char *status;
     unsigned number;
-    unsigned faults;
+    unsigned faults, looks;
     struct cached cache[CACHE_SIZE];
 } python;
 
@@ -93,10 +63,38 @@ static bool parse_version(const char *text)
     for (text += 2; *text >= '0' && *text <= '9' && minor < 100; text++)
         minor = minor * 10 + (unsigned)(*text - '0');
     python.number = 3u << 8 | minor;
-    for (size_t i = 0; i < sizeof(layouts) / sizeof(*layouts); i++)
-        if (layouts[i].minor == minor)
-            python.layout = &layouts[i];
-    return python.layout != NULL;
+    return true;
+}
+
+/* Any type's type is `type`: it stands where the layout says, if objects begin as they should. */
+static bool objects_begin_right(void)
+{
+    const uint8_t *code_type = python.code_type, *type = f4p_symbol("PyType_Type");
+    const uint8_t *found;
+    memcpy(&found, code_type + python.layout.type, sizeof(found));
+    return found == type;
+}
+
+static const char *examine(const char *version)
+{
+    const char *status;
+    size_t bytes = 0;
+    if (strstr(version, "free-threading"))
+        return "off: free-threaded builds are not supported yet";
+    if (!parse_version(version))
+        return "off: this Python release is not known";
+    const uint8_t *runtime = f4p_symbol_sized("_PyRuntime", &bytes);
+    if (!f4p_python_layout_find(&python.layout, python.number & 0xff, runtime, bytes, &status))
+        return status;
+    set_function(&python.thread_state, "PyGILState_GetThisThreadState");
+    set_function(&python.finalizing, python.number >= 0x30d ? "Py_IsFinalizing" : "_Py_IsFinalizing");
+    python.code_type = f4p_symbol("PyCode_Type");
+    if (!python.thread_state || !python.finalizing || !python.code_type)
+        return "off: the interpreter does not export what is needed";
+    if (!objects_begin_right())
+        return "off: objects do not begin as those of a release build";
+    python.known = true;
+    return status;
 }
 
 void f4p_python_find(void)
@@ -107,27 +105,12 @@ void f4p_python_find(void)
         python.status = NULL;
         return;
     }
-    const char *version = get_version();
-    bool known = parse_version(version);
-    set_function(&python.thread_state, "PyGILState_GetThisThreadState");
-    set_function(&python.finalizing, python.number >= 0x30d ? "Py_IsFinalizing" : "_Py_IsFinalizing");
-    python.code_type = f4p_symbol("PyCode_Type");
-    if (strstr(version, "free-threading")) {
-        python.layout = NULL;
-        python.status = "off: free-threaded builds are not supported yet";
-    } else if (!known) {
-        python.status = "off: this Python release is not known";
-    } else if (!python.thread_state || !python.code_type) {
-        python.layout = NULL;
-        python.status = "off: the interpreter does not export what is needed";
-    } else {
-        python.status = "on";
-    }
+    python.status = examine(get_version());
 }
 
 bool f4p_python_readable(void)
 {
-    return python.layout && python.faults < MAX_FAULTS;
+    return python.known && python.faults < MAX_FAULTS;
 }
 
 unsigned f4p_python_version(void)
@@ -153,9 +136,12 @@ void *f4p_python_thread_state(void)
     if (!f4p_python_readable())
         return NULL;
     /* While the interpreter shuts down, thread states of other threads are freed under them. */
-    if (python.finalizing && python.finalizing() && syscall(SYS_gettid) != getpid())
+    if (python.finalizing() && syscall(SYS_gettid) != getpid())
         return NULL;
-    return python.thread_state();
+    void *state = python.thread_state();
+    if (state)
+        f4p_python_objects_check(state);
+    return state;
 }
 
 /* ---- reading objects ---- */
@@ -198,15 +184,15 @@ static struct text read_text(const uint8_t *str)
     struct text none = {NULL, 0, 1};
     if (!plausible(str))
         return none;
-    uint32_t state = (uint32_t)int_at(str, STR_STATE);
+    uint32_t state = (uint32_t)int_at(str, python.layout.str_state);
     unsigned unit = state >> 2 & 7;
-    uint64_t length = word_at(str, STR_LENGTH);
+    uint64_t length = word_at(str, python.layout.str_length);
     if (!(state & 1 << 5) || (unit != 1 && unit != 2 && unit != 4))
         return none;
     if (length > MAX_TEXT)
         length = MAX_TEXT;
     bool ascii = state & 1 << 6;
-    return (struct text){str + (ascii ? python.layout->ascii_data : python.layout->compact_data), length * unit,
+    return (struct text){str + (ascii ? python.layout.ascii_data : python.layout.compact_data), length * unit,
                          (uint16_t)unit};
 }
 
@@ -214,7 +200,7 @@ static struct text read_bytes(const uint8_t *bytes)
 {
     if (!plausible(bytes))
         return (struct text){NULL, 0, 1};
-    return (struct text){bytes + BYTES_DATA, word_at(bytes, BYTES_SIZE), 1};
+    return (struct text){bytes + python.layout.bytes_data, word_at(bytes, python.layout.bytes_size), 1};
 }
 
 static const uint8_t *code_text(const uint8_t *code, unsigned at)
@@ -234,8 +220,6 @@ static inline uint64_t mix(uint64_t hash, uint64_t word)
 static uint64_t mix_ends(uint64_t hash, const uint8_t *data, uint64_t bytes, uint64_t most)
 {
     uint64_t word = 0;
-    if (!data || !bytes)
-        return hash;
     if (bytes < 8) {
         memcpy(&word, data, bytes);
         return mix(hash, word);
@@ -252,7 +236,10 @@ static uint64_t mix_ends(uint64_t hash, const uint8_t *data, uint64_t bytes, uin
  */
 static uint64_t code_look(const uint8_t *code)
 {
-    const struct layout *l = python.layout;
+    const struct f4p_python_layout *l = &python.layout;
+    uint32_t version = l->version ? (uint32_t)int_at(code, l->version) : 0;
+    if (version)
+        return (uint64_t)version << 32 | (uint32_t)(uintptr_t)pointer_at(code, l->table);
     struct text table = read_bytes(pointer_at(code, l->table));
     struct text name = read_text(code_text(code, l->qualname ? l->qualname : l->name));
     uint64_t hash = mix((uintptr_t)pointer_at(code, l->file), (uintptr_t)name.data);
@@ -271,7 +258,7 @@ static uint32_t intern_text(struct f4p_writer *w, struct text text)
 
 static uint32_t intern_code(struct f4p_writer *w, const uint8_t *code)
 {
-    const struct layout *l = python.layout;
+    const struct f4p_python_layout *l = &python.layout;
     struct text file = read_text(pointer_at(code, l->file)), name = read_text(pointer_at(code, l->name));
     struct text qualname = read_text(code_text(code, l->qualname)), table = read_bytes(pointer_at(code, l->table));
     struct f4p_code record = {.first_line = (uint32_t)int_at(code, l->first_line), .lines = l->lines};
@@ -309,21 +296,21 @@ static uint32_t code_id(struct f4p_writer *w, const uint8_t *code)
 
 static uint32_t frame_offset(const uint8_t *frame, const uint8_t *code)
 {
-    const struct layout *l = python.layout;
-    if (l->position_kind == POSITION_POINTER) {
+    const struct f4p_python_layout *l = &python.layout;
+    if (l->position_kind == F4P_POSITION_POINTER) {
         ptrdiff_t offset = pointer_at(frame, l->position) - (code + l->bytecode);
         return offset < 0 || offset > INT32_MAX ? F4P_NONE : (uint32_t)offset;
     }
     int32_t last = int_at(frame, l->position);
     if (last < 0)
         return F4P_NONE;
-    return (uint32_t)last * (l->position_kind == POSITION_UNITS ? 2 : 1);
+    return (uint32_t)last * (l->position_kind == F4P_POSITION_UNITS ? 2 : 1);
 }
 
 static const uint8_t *top_frame(const uint8_t *thread_state)
 {
-    const struct layout *l = python.layout;
-    if (l->top == TOP_CFRAME) {
+    const struct f4p_python_layout *l = &python.layout;
+    if (l->top == F4P_TOP_CFRAME) {
         thread_state = pointer_at(thread_state, CFRAME_AT);
         if (!plausible(thread_state)) /* a thread that is just starting */
             return NULL;
@@ -335,18 +322,24 @@ static const uint8_t *top_frame(const uint8_t *thread_state)
  * own frame beyond it says so. */
 static bool is_entry(const uint8_t *frame)
 {
-    const struct layout *l = python.layout;
+    const struct f4p_python_layout *l = &python.layout;
     return l->minor < 11 || (l->entry && frame[l->entry]);
+}
+
+/* The first stacks of a process show whether the layout is right: what they lead to might not be memory at all. */
+static bool present(const uint8_t *object, size_t bytes)
+{
+    return python.looks >= FIRST_LOOKS || f4p_memory_readable((uintptr_t)object, bytes);
 }
 
 /* Collects frames innermost first, at most F4P_PYTHON_FRAMES; *more if there were further ones. */
 static unsigned walk(const uint8_t *frame, struct f4p_python_frame *frames, bool *more, bool *fault)
 {
-    const struct layout *l = python.layout;
+    const struct f4p_python_layout *l = &python.layout;
     unsigned count = 0;
 
     for (unsigned visited = 0; frame && visited < MAX_VISITED; visited++, frame = pointer_at(frame, l->previous)) {
-        if (!plausible(frame)) {
+        if (!plausible(frame) || !present(frame, FRAME_BYTES)) {
             *fault = true;
             return count;
         }
@@ -358,9 +351,7 @@ static unsigned walk(const uint8_t *frame, struct f4p_python_frame *frames, bool
         const uint8_t *code = pointer_at(frame, l->code);
         if (l->tagged)
             code = (const uint8_t *)((uintptr_t)code & ~(uintptr_t)3);
-        if (!plausible(code) || pointer_at(code, OB_TYPE) != python.code_type) {
-            if (l->minor >= 12) /* a shim between C and Python holds something else */
-                continue;
+        if (!plausible(code) || !present(code, CODE_BYTES) || pointer_at(code, l->type) != python.code_type) {
             *fault = true;
             return count;
         }
@@ -373,6 +364,22 @@ static unsigned walk(const uint8_t *frame, struct f4p_python_frame *frames, bool
     return count;
 }
 
+static void judge(struct f4p_writer *w, bool fault)
+{
+    if (python.looks < FIRST_LOOKS)
+        python.looks++;
+    if (LIKELY(!fault)) {
+        python.faults -= python.faults > 0;
+        return;
+    }
+    f4p_writer_lost(w, F4P_LOSS_python);
+    python.faults += FAULT_COST;
+    if (python.faults >= MAX_FAULTS) {
+        python.status = "off: too many stacks failed a check";
+        f4p_python_facts(w);
+    }
+}
+
 unsigned f4p_python_frames(struct f4p_writer *w, void *thread_state, const struct f4p_python_frame **frames, bool *cut)
 {
     static struct f4p_python_frame found[F4P_PYTHON_FRAMES]; /* under the lock; the job's stack may be small */
@@ -382,10 +389,7 @@ unsigned f4p_python_frames(struct f4p_writer *w, void *thread_state, const struc
     if (!thread_state || !f4p_python_readable())
         return 0;
     unsigned count = walk(top_frame(thread_state), found, &more, &fault);
-    if (fault) {
-        f4p_writer_lost(w, F4P_LOSS_python);
-        python.faults++;
-    }
+    judge(w, fault);
     if (more)
         f4p_writer_lost(w, F4P_LOSS_depth);
     *cut = more || fault;

@@ -1,5 +1,5 @@
-/* CPython's stacks, read from inside without its headers, its GIL or its help. All version knowledge is in python.c's
- * one table. */
+/* CPython's stacks, read from inside without its headers, its GIL or its help. All version knowledge is in
+ * python_layout.c's one table. */
 #ifndef FIL4PROD_PYTHON_H
 #define FIL4PROD_PYTHON_H
 
@@ -45,5 +45,9 @@ unsigned f4p_python_version(void);
 
 /** Puts hooks on the OBJ and MEM domains if pymalloc serves them. */
 void f4p_python_objects_hook(void);
+
+/** Whether they are still there: Python puts others in their place when it starts. For `state` of the calling thread;
+ * cheap, and does nothing where the thread does not hold the GIL. Not under the recorder's lock. */
+void f4p_python_objects_check(void *state);
 
 #endif

@@ -30,31 +30,47 @@ enum domain { DOMAIN_MEM = 1, DOMAIN_OBJ = 2 };
  * another allocator's: ours is the one kept here. */
 static struct allocator inner[3];
 
+static struct { /* PyMem_RawMalloc, PyMem_RawCalloc */
+    void *(*malloc)(size_t size);
+    void *(*calloc)(size_t count, size_t size);
+} raw;
+
+/* The next block that the C allocator hands out is a sample of `size` bytes, whatever it is asked for. */
+static void announce(struct f4p_thread_state *t, size_t size, uint8_t shift)
+{
+    t->left = 0;
+    t->object_size = size ? size : 1;
+    t->object_shift = shift;
+}
+
 static COLD void *grown_object(struct allocator *a, void *block, size_t size)
 {
     struct f4p_thread_state *t = &f4p_thread;
     uint8_t shift;
     if (!f4p_sample_due(size, &shift))
         return block;
-    /* More than pymalloc serves makes it move the contents to the C allocator; the malloc hook records the true size.
-     */
+    /* More than pymalloc serves makes it move the contents to the C allocator. */
     uint64_t left = t->left;
-    t->left = 0;
-    t->object_size = size;
-    t->object_shift = shift;
+    announce(t, size, shift);
     void *moved = a->realloc(a->context, block, SMALL + 1);
     t->object_size = 0;
     t->left = left;
     return moved ? moved : block;
 }
 
+/* Not malloc itself: pymalloc gives what is not its own to PyMem_RawFree, which may want it with marks around it. */
 static COLD void *new_object(struct allocator *a, size_t size, bool zero)
 {
-    bool sampled;
-    void *block = f4p_sample_object(size, zero, &sampled);
-    if (sampled)
-        return block;
-    return zero ? a->calloc(a->context, 1, size) : a->malloc(a->context, size);
+    struct f4p_thread_state *t = &f4p_thread;
+    uint8_t shift;
+    if (!f4p_sample_due(size, &shift))
+        return zero ? a->calloc(a->context, 1, size) : a->malloc(a->context, size);
+    uint64_t left = t->left;
+    announce(t, size, shift);
+    void *block = zero ? raw.calloc(1, size) : raw.malloc(size);
+    t->object_size = 0;
+    t->left = left;
+    return block;
 }
 
 static inline void *object_malloc(struct allocator *a, size_t size)
@@ -169,30 +185,110 @@ static void initialize_runtime(void)
         initialize();
 }
 
-void f4p_python_objects_hook(void)
-{
-    const char *(*current)(void);
+static struct {
+    const char *(*name)(void); /* of the allocators in place, NULL if they are no known set */
     void (*get)(int, struct allocator *);
     void (*set)(int, struct allocator *);
-    void (*get_arenas)(struct arena_allocator *), (*set_arenas)(struct arena_allocator *);
+    void (*get_arenas)(struct arena_allocator *);
+    void (*set_arenas)(struct arena_allocator *);
+    void (*set_debug)(void);
+    void *(*attached)(void); /* whose GIL it is; up to 3.11 of any thread, later of this one */
+    bool on;
+    uint32_t countdown;
+} python;
 
-    if (!f4p_python_readable())
+#define CHECK_EVERY 16 /* samples */
+
+static bool is_inner(const struct allocator *a, enum domain domain)
+{
+    return a->malloc == inner[domain].malloc && a->free == inner[domain].free;
+}
+
+static void install(void)
+{
+    struct arena_allocator arenas;
+    python.set(DOMAIN_MEM, &mem_hooks);
+    python.set(DOMAIN_OBJ, &obj_hooks);
+    python.get_arenas(&arenas);
+    if (arenas.alloc == inner_arenas.alloc)
+        python.set_arenas(&arena_hooks);
+}
+
+/* What CPython's debugging allocator, the one in place, hands its requests to: struct {char id; PyMemAllocatorEx}. */
+static struct allocator under_debug(const struct allocator *a)
+{
+    struct allocator under;
+    memcpy(&under, (const uint8_t *)a->context + sizeof(void *), sizeof(under));
+    return under;
+}
+
+/*
+ * PYTHONMALLOC and -X dev put CPython's own allocators in the place of all hooks when it starts, from 3.12 on any start
+ * does. Only where pymalloc itself is found there, with CPython's debugging around it or not, ours go between again:
+ * other hooks have got ours beneath them, or know why not.
+ */
+static COLD void check(void)
+{
+    struct allocator now;
+    python.get(DOMAIN_OBJ, &now);
+    if (now.malloc == obj_hooks.malloc)
         return;
-    set_function(&current, "_PyMem_GetCurrentAllocatorName");
-    set_function(&get, "PyMem_GetAllocator");
-    set_function(&set, "PyMem_SetAllocator");
-    set_function(&get_arenas, "PyObject_GetArenaAllocator");
-    set_function(&set_arenas, "PyObject_SetArenaAllocator");
+    const char *name = python.name();
+    if (name && strcmp(name, "pymalloc") == 0 && is_inner(&now, DOMAIN_OBJ)) {
+        install();
+    } else if (name && strcmp(name, "pymalloc_debug") == 0) {
+        now = under_debug(&now);
+        if (!is_inner(&now, DOMAIN_OBJ))
+            return;
+        install();
+        python.set_debug(); /* around ours */
+    }
+}
+
+void f4p_python_objects_check(void *state)
+{
+    if (!python.on)
+        return;
+    uint32_t left = __atomic_load_n(&python.countdown, __ATOMIC_RELAXED);
+    if (LIKELY(left)) {
+        __atomic_store_n(&python.countdown, left - 1, __ATOMIC_RELAXED);
+        return;
+    }
+    if (python.attached() != state)
+        return;
+    __atomic_store_n(&python.countdown, CHECK_EVERY - 1, __ATOMIC_RELAXED);
+    check();
+}
+
+static bool find_functions(void)
+{
+    set_function(&python.name, "_PyMem_GetCurrentAllocatorName");
+    set_function(&python.get, "PyMem_GetAllocator");
+    set_function(&python.set, "PyMem_SetAllocator");
+    set_function(&python.get_arenas, "PyObject_GetArenaAllocator");
+    set_function(&python.set_arenas, "PyObject_SetArenaAllocator");
+    set_function(&python.set_debug, "PyMem_SetupDebugHooks");
+    set_function(&raw.malloc, "PyMem_RawMalloc");
+    set_function(&raw.calloc, "PyMem_RawCalloc");
+    set_function(&python.attached,
+                 f4p_python_version() >= 0x30d ? "PyThreadState_GetUnchecked" : "_PyThreadState_UncheckedGet");
+    return python.name && python.get && python.set && python.get_arenas && python.set_arenas && python.set_debug &&
+           raw.malloc && raw.calloc && python.attached;
+}
+
+void f4p_python_objects_hook(void)
+{
+    if (!f4p_python_readable() || !f4p_session.config.python_objects || !find_functions())
+        return;
     /* 3.12 guards its allocators with a lock that only exists from here on; main() would make it first, anyway. */
     if (f4p_python_version() == 0x30c)
         initialize_runtime();
-    const char *name = current ? current() : NULL;
-    if (!get || !set || !get_arenas || !set_arenas || !name || strcmp(name, "pymalloc") != 0)
+    const char *name = python.name();
+    if (!name || strcmp(name, "pymalloc") != 0)
         return;
-    get(DOMAIN_MEM, &inner[DOMAIN_MEM]);
-    get(DOMAIN_OBJ, &inner[DOMAIN_OBJ]);
-    set(DOMAIN_MEM, &mem_hooks);
-    set(DOMAIN_OBJ, &obj_hooks);
-    get_arenas(&inner_arenas);
-    set_arenas(&arena_hooks);
+    python.get(DOMAIN_MEM, &inner[DOMAIN_MEM]);
+    python.get(DOMAIN_OBJ, &inner[DOMAIN_OBJ]);
+    python.get_arenas(&inner_arenas);
+    python.on = true;
+    install();
 }

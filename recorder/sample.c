@@ -334,14 +334,6 @@ int f4p_sample_posix_memalign(void **block, size_t alignment, size_t size)
     return call.error;
 }
 
-void *f4p_sample_object(size_t size, bool zero, bool *sampled)
-{
-    struct f4p_call call = {zero ? F4P_CALL_CALLOC : F4P_CALL_MALLOC, 1, size ? size : 1, 0};
-    struct pick pick = {size, 0, F4P_KIND_PYTHON};
-    *sampled = f4p_sample_due(size, &pick.shift);
-    return *sampled ? sampled_call(&call, &pick) : NULL;
-}
-
 /* ---- free ---- */
 
 static void forget(struct f4p_writer *w, void *block, uint64_t now)

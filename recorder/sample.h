@@ -30,10 +30,6 @@ COLD int f4p_sample_posix_memalign(void **block, size_t alignment, size_t size);
 COLD void *f4p_sample_realloc(void *block, size_t size);
 COLD void f4p_sample_free(void *block);
 
-/** A Python object of `size` bytes whose gap may have ended: from the C allocator if it is a sample (*sampled), else
- * NULL and not sampled. */
-COLD void *f4p_sample_object(size_t size, bool zero, bool *sampled);
-
 /** Whether a sample is due for `size` bytes; if so the thread's gap is redrawn and *shift is the one it ended. */
 bool f4p_sample_due(size_t size, uint8_t *shift);
 

@@ -28,6 +28,8 @@
       "share of the time that samples may take before the automatic interval grows (default 1)")                      \
     Q(NATIVE, 0, "native", NATIVE, native, 0, 0, "leaf|full|off", "not leaf, full or off",                            \
       "native frames of Python threads: those below the innermost Python frame, all, or none (default leaf)")         \
+    Q(PYTHON_OBJECTS, 0, "python-objects", YESNO, python_objects, 0, 1, "yes|no", "neither yes nor no",               \
+      "whether Python's small objects are recorded one by one (default yes), or the arenas that hold them")           \
     Q(MIN_HEAP, 0, "min-heap", BYTES, min_heap, 0, UINT64_MAX, "BYTES", "not a number of bytes",                      \
       "a process other than the launcher's command gets a trace once its heap is this large (default 16M; 0: at "     \
       "once)")                                                                                                        \

@@ -28,14 +28,25 @@ features() {
     for program in functions generators callbacks executed imports threads processes interpreters; do
         ok "$1_$program" true_of "$2" "$programs/$program.py"
     done
-    native=leaf
+    native=leaf size=512M
     ok "$1_with_native_stacks" true_of "$2" "$programs/callbacks.py"
-    native=off
+    native=off size=
     ends=0
     for seconds in 0.1 0.2 0.3; do
         ok "$1_daemons_$seconds" recorded "$2" "$programs/daemons.py" $seconds
     done
     ends=137
+}
+
+# No way to choose Python's allocator takes objects out of sight.
+allocators() {
+    for allocator in pymalloc pymalloc_debug malloc malloc_debug debug; do
+        ok "$1_malloc_$allocator" true_of env PYTHONMALLOC=$allocator "$2" "$programs/functions.py"
+    done
+    ok "$1_development_mode" true_of "$2" -X dev "$programs/functions.py"
+    ok "$1_tracemalloc" true_of "$2" -X tracemalloc=1 "$programs/callbacks.py"
+    not_ok "$1_control_without_objects" true_of env FIL4PROD_PYTHON_OBJECTS=no "$2" "$programs/functions.py"
+    ok "$1_control_complains" grep -q "not recorded: 333 bytes" "$TMP/out"
 }
 
 ways_to_start() {
@@ -46,7 +57,7 @@ ways_to_start() {
     ok "$1_module" true_of env PYTHONPATH="$programs" "$2" -m main
     { echo "#!$2" && cat "$programs/main.py"; } >"$TMP/app/script" && chmod +x "$TMP/app/script"
     ok "$1_shebang" true_of "$TMP/app/script"
-    "$2" -m venv --without-pip "$TMP/venv" >/dev/null 2>&1
+    "$(readlink -f "$2")" -m venv --without-pip "$TMP/venv" >/dev/null 2>&1
     if [ -x "$TMP/venv/bin/python" ]; then
         ok "$1_venv" true_of "$TMP/venv/bin/python" "$programs/main.py"
         rm -rf "$TMP/venv"
@@ -73,6 +84,7 @@ for name in ${PYTHONS:-/usr/bin/python3 3.14}; do
     fi
     label=$("$python" -c 'import sys; print("python%d.%d" % sys.version_info[:2])')
     features "$label" "$python"
+    allocators "$label" "$python"
     ways_to_start "$label" "$python"
 done
 finish

@@ -19,6 +19,7 @@ import sys
 
 NONE = 0xFFFFFFFF
 HEADERS = (0, 16, 32)  # bytes before an object: a GC head, pointers to managed dict and weak references
+DEBUG_HEADERS, DEBUG_BYTES = (16, 32, 48, 64), (24, 48)  # with marks of one or two debugging allocators
 SHOWN = 12
 
 
@@ -189,9 +190,10 @@ class Trace:
 def compare_marks(trace, truth, complain):
     live = {address: (size, site) for address, size, site in trace.live}
     named = tuple(truth["version"]) >= (3, 11)
-    for address, size, tid, frames, cut in truth["marks"]:
+    for address, kind, size, tid, frames, cut in truth["marks"]:
         where = "%s:%d %s" % (os.path.basename(frames[0][1]), frames[0][2], frames[0][0])
-        found = next((live[address - h] for h in HEADERS if address - h in live), None)
+        debug = truth["debug"] and kind == "object"
+        found = next((live[address - h] for h in (DEBUG_HEADERS if debug else HEADERS) if address - h in live), None)
         if found is None:
             complain("not recorded: %d bytes of %s" % (size, where))
             continue
@@ -199,7 +201,7 @@ def compare_marks(trace, truth, complain):
         got = [f if isinstance(f, str) else [f[0] if named else f[0].split(".")[-1], f[1], f[2]]
                for f in trace.stack(stack) if f != "native"]
         want = [list(f) for f in frames] + (["special 1"] if cut else [])
-        if found[0] != size:
+        if found[0] - size not in (DEBUG_BYTES if debug else (0,)):
             complain("%d bytes instead of %d: %s" % (found[0], size, where))
         if got != want:
             at = next((i for i, pair in enumerate(zip(got, want)) if pair[0] != pair[1]), min(len(got), len(want)))

@@ -32,17 +32,24 @@ def mark(value, line=0, size=None, depth=1):
     frame = sys._getframe(depth)
     frames = _chain(frame, frame.f_lineno + line)
     address = value if isinstance(value, int) else id(value)
-    _marks.append([address, sys.getsizeof(value) if size is None else size, threading.get_native_id(), frames[:DEPTH],
+    _marks.append([address, "block" if isinstance(value, int) else "object",
+                   sys.getsizeof(value) if size is None else size, threading.get_native_id(), frames[:DEPTH],
                    len(frames) > DEPTH])
     _held.append(value)
     return value
+
+
+def _debug():
+    """Whether CPython's debugging allocator adds 24 bytes to each block, 16 of them before what it hands out."""
+    wanted = "" if sys.flags.ignore_environment else os.environ.get("PYTHONMALLOC", "")
+    return "debug" in wanted or (sys.flags.dev_mode and wanted in ("", "default"))
 
 
 def state():
     path = "%s.%d" % (os.environ["TRUTH"], os.getpid())
     with open(path + ".new", "w") as file:
         json.dump({"pid": os.getpid(), "marks": _marks, "prefix": sys.base_prefix, "argv": sys.argv,
-                   "version": list(sys.version_info[:2])}, file)
+                   "debug": _debug(), "version": list(sys.version_info[:2])}, file)
     os.rename(path + ".new", path)
 
 
