@@ -74,6 +74,7 @@ help:
 	@echo 'make check-tsan        the threaded tests with ThreadSanitizer'
 	@echo 'make tui-monkey        random keys for the terminal face (MONKEY_KEYS=100000)'
 	@echo 'make tui-bench         how long the terminal face takes to answer each key'
+	@echo 'make check-pythons     the Python tests on every release (PYTHONS=names WALKS=n)'
 	@echo 'make bench             what recording costs: a table (BENCH=names BENCH_ROUNDS=n PEERS=1)'
 	@echo 'make lint              formatting, static analysis, manual pages, shell scripts'
 	@echo 'make deps              install what building and testing need (root), or print the command'
@@ -186,6 +187,11 @@ lint:
 	$(call need,all)
 	$(Q).ci/lint $(BASE)
 
+# PYTHONS='3.9 ...' chooses; the others that CI does not run are unpacked under build/pythons first.
+check-pythons: all
+	$(Q)BUILD=$(BUILD) PYTHONS='$(or $(PYTHONS),/usr/bin/python3 3.9 3.11 3.13 3.14 3.15)' \
+		WALKS=$(or $(WALKS),10000000) sh tests/cli_python.sh
+
 demo:
 	$(call need,run)
 	$(Q)$(MAKE) --no-print-directory demo-run
@@ -261,8 +267,8 @@ include tests/host/host.mk
 
 FORCE:
 .PHONY: tui-monkey tui-monkey-run tui-bench
-.PHONY: all help check check-run check-asan check-tsan sanitized-run bench lint demo demo-run deps deps-run install \
-	uninstall clean FORCE
+.PHONY: all help check check-run check-asan check-tsan check-pythons sanitized-run bench lint demo demo-run deps \
+	deps-run install uninstall clean FORCE
 .SECONDARY:
 .DELETE_ON_ERROR:
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

@@ -2,17 +2,19 @@
 # Python, every object and line against what programs state about themselves, on several releases.
 #
 # PYTHONS: names of releases (3.9 3.11 3.13 3.14 3.15: Debian's, unpacked under build/pythons) or interpreters' paths.
+# WALKS: how many stacks the stress walks at least, per release.
 # shellcheck source=tests/lib.sh
 # shellcheck disable=SC2317
 . "$(dirname "$0")/lib.sh"
 
 programs=$ROOT/tests/python
 pythons=$ROOT/build/pythons
+walks=${WALKS:-300000}
 
 # recorded PYTHON ARGUMENT...: runs it, every allocation recorded; it ends by SIGKILL
 recorded() {
     rm -rf "$TMP/run" && mkdir "$TMP/run" || return 1
-    TRUTH=$TMP/run/truth LD_PRELOAD=$LIBRARY FIL4PROD_OUTPUT=$TMP/run/trace FIL4PROD_MIN_HEAP=0 FIL4PROD_INTERVAL=1 \
+    TRUTH=$TMP/run/truth LD_PRELOAD=$LIBRARY FIL4PROD_OUTPUT=$TMP/run/trace FIL4PROD_MIN_HEAP=0 FIL4PROD_INTERVAL=${interval:-1} \
         FIL4PROD_SIZE=${size:-128M} FIL4PROD_NATIVE=${native:-off} PYTHONDONTWRITEBYTECODE=1 "$@"
     status=$?
     [ "$status" -eq "${ends:-137}" ] || { echo "exit status $status of: $*" && return 1; }
@@ -47,6 +49,20 @@ allocators() {
     ok "$1_tracemalloc" true_of "$2" -X tracemalloc=1 "$programs/callbacks.py"
     not_ok "$1_control_without_objects" true_of env FIL4PROD_PYTHON_OBJECTS=no "$2" "$programs/functions.py"
     ok "$1_control_complains" grep -q "not recorded: 333 bytes" "$TMP/out"
+}
+
+# edges_of PYTHON WALKS: every stack that stress.py ever had is one that it can have
+edges_of() {
+    recorded "$1" "$programs/stress.py" $(($2 / 20)) && "$programs/oracle.py" --edges "$2" "$TMP"/run/trace*
+}
+
+stress() {
+    size=512M
+    ok "$1_stress" edges_of "$2" "$walks"
+    cat "$TMP/out"
+    interval=200 # objects from pymalloc and from malloc side by side
+    ok "$1_stress_sampled" edges_of "$2" $((walks / 8))
+    interval=1 size=
 }
 
 ways_to_start() {
@@ -85,6 +101,7 @@ for name in ${PYTHONS:-/usr/bin/python3 3.14}; do
     label=$("$python" -c 'import sys; print("python%d.%d" % sys.version_info[:2])')
     features "$label" "$python"
     allocators "$label" "$python"
+    stress "$label" "$python"
     ways_to_start "$label" "$python"
 done
 finish

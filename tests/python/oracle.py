@@ -2,12 +2,14 @@
 """Compares exact traces with what the recorded programs stated (truth.py).
 
 usage: oracle.py ANALYZE TRUTH TRACE...
+       oracle.py --edges WALKS TRACE
        oracle.py --fact NUMBER TRACE
 
 For every process that stated: each marked block is in its live table with its size, thread and stack, function, file
 and line exactly. The lines are decoded here from the tables in the trace, and the analyzer must say the same: its sums by
 stack of functions, files and lines equal those of the live table. Prints one line per process; exit status 1 if
-anything differs, or if nothing was stated.
+anything differs, or if nothing was stated. --edges holds every stack that was ever recorded against what stress.py says
+about its calls, and wants at least WALKS of them.
 """
 import collections
 import glob
@@ -132,6 +134,7 @@ class Trace:
         at = max((self.section[1], self.section[1] + 512), key=lambda a: u64(data, a))
         self.pid = u32(data, at + 32)
         self.live_bytes = u64(data, at + 40)
+        self.sampled = u64(data, at + 248)
         live_high, nodes, sites = struct.unpack_from("<3I", data, at + 156)
         self.lost = struct.unpack_from("<20Q", data, at + 288)
         self.records(u64(data, at + 168))
@@ -245,7 +248,68 @@ def check(truth, traces, analyze):
     return len(wrong) + (not truth["marks"])
 
 
+# ---- every stack -----------------------------------------------------------------------------------------------------
+
+
+def wrong_frame(frame):
+    """A generated function: its place follows from its name."""
+    name, file, line = frame
+    number = name.split(".")[0][4:]
+    if not file.startswith("made") and not (name.startswith("made") and number.isdigit()):
+        return False
+    if not file[4:-3].isdigit():
+        return True
+    owner = int(file[4:-3])
+    first = owner % 89 + 1
+    if name == "<module>":
+        return line != first
+    return file != "made%d.py" % owner or name not in ("made%d" % owner, "made%d.<locals>.<listcomp>" % owner,
+                                                       "<listcomp>") or line != first + 1
+
+
+def wrong_edge(source, caller, callee):
+    """Both in stress.py, or the callee is generated."""
+    name, line = callee[0].split(".")[-1], source[caller[2] - 1] if 0 < caller[2] <= len(source) else ""
+    if name in ("__del__", "on_gc"):
+        return False
+    if name in ("<listcomp>", "<genexpr>"):
+        return not (" for " in line and callee[0].rsplit(".<locals>", 1)[0] in (name, caller[0]) and
+                    callee[2] == caller[2])
+    if callee[1].startswith("made"):
+        return "made(" not in line if name != "<module>" else "exec(" not in line
+    return ("Cycle(" if name == "__init__" else name) not in line
+
+
+def check_edges(walks, path):
+    trace = Trace(path)
+    with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), "stress.py")) as file:
+        source = file.read().split("\n")
+    ours = [os.path.basename(code.file) == "stress.py" for _, code in sorted(trace.codes.items())]
+    wrong, edges = [], 0
+    for index, (parent, obj, _, _) in enumerate(trace.nodes):
+        if obj >= 0x80000000:
+            continue
+        callee = trace.frame(index)
+        if wrong_frame(callee):
+            wrong.append("a frame of %s" % (callee,))
+        if parent == NONE or trace.nodes[parent][1] >= 0x80000000 or not ours[trace.nodes[parent][1]]:
+            continue
+        if ours[obj] or callee[1].startswith("made"):
+            edges += 1
+            caller = trace.frame(parent)
+            if wrong_edge(source, caller, callee):
+                wrong.append("%s calls %s" % (caller, callee))
+    losses = [i for i, count in enumerate(trace.lost) if count and i != 5]
+    print("%d walks, %d frames, %d edges, %d wrong, losses %s" % (trace.sampled, len(trace.nodes), edges, len(wrong),
+                                                                  losses))
+    for line in wrong[:SHOWN]:
+        print("   ", line)
+    return 1 if wrong or losses or not edges or trace.sampled < walks else 0
+
+
 def main():
+    if sys.argv[1] == "--edges":
+        return check_edges(int(sys.argv[2]), sys.argv[3])
     if sys.argv[1] == "--fact":
         print(Trace(sys.argv[3]).facts.get(int(sys.argv[2]), b"").decode().replace("\0", "\n"))
         return 0
