@@ -9,6 +9,7 @@
 #include "format/hash.h"
 #include "modules.h"
 #include "python_layout.h"
+#include "python_prefix.h"
 #include "real.h"
 
 #define MAX_VISITED 4096
@@ -106,6 +107,9 @@ void f4p_python_find(void)
         return;
     }
     python.status = examine(get_version());
+    void *address;
+    memcpy(&address, &get_version, sizeof(address));
+    f4p_python_prefix_find(python.number & 0xff, address);
 }
 
 bool f4p_python_readable(void)
@@ -118,12 +122,18 @@ unsigned f4p_python_version(void)
     return python.number;
 }
 
+static void status_fact(struct f4p_writer *w)
+{
+    f4p_writer_fact(w, F4P_FACT_ID_PYTHON_STATUS, F4P_FACT_TEXT, python.status, strlen(python.status));
+}
+
 void f4p_python_facts(struct f4p_writer *w)
 {
     if (!python.status)
         return;
     f4p_writer_fact(w, F4P_FACT_ID_PYTHON, F4P_FACT_TEXT, python.version, strlen(python.version));
-    f4p_writer_fact(w, F4P_FACT_ID_PYTHON_STATUS, F4P_FACT_TEXT, python.status, strlen(python.status));
+    status_fact(w);
+    f4p_python_prefix_fact(w);
 }
 
 void f4p_python_forget(void)
@@ -376,7 +386,7 @@ static void judge(struct f4p_writer *w, bool fault)
     python.faults += FAULT_COST;
     if (python.faults >= MAX_FAULTS) {
         python.status = "off: too many stacks failed a check";
-        f4p_python_facts(w);
+        status_fact(w);
     }
 }
 

@@ -26,6 +26,12 @@ true_of() {
 }
 
 
+# fact_is NUMBER TEXT: what the last trace says
+fact_is() {
+    got=$("$programs/oracle.py" --fact "$1" "$TMP"/run/trace*) || return 1
+    [ "$got" = "$2" ] || { echo "$got instead of $2" && return 1; }
+}
+
 features() {
     for program in functions generators callbacks executed imports threads processes interpreters; do
         ok "$1_$program" true_of "$2" "$programs/$program.py"
@@ -53,7 +59,7 @@ allocators() {
 
 # edges_of PYTHON WALKS: every stack that stress.py ever had is one that it can have
 edges_of() {
-    recorded "$1" "$programs/stress.py" $(($2 / 20)) && "$programs/oracle.py" --edges "$2" "$TMP"/run/trace*
+    recorded "$1" "$programs/stress.py" $(($2 / 2)) && "$programs/oracle.py" --edges "$2" "$TMP"/run/trace*
 }
 
 stress() {
@@ -67,6 +73,9 @@ stress() {
 
 ways_to_start() {
     mkdir -p "$TMP/app" && cp "$programs/truth.py" "$TMP/app" && cp "$programs/main.py" "$TMP/app/__main__.py"
+    ok "$1_main" true_of "$2" "$programs/main.py"
+    ok "$1_status" fact_is 9 on
+    ok "$1_prefix" fact_is 22 "$(readlink -f "$("$2" -c 'import os; print(os.path.dirname(os.__file__))')")"
     ok "$1_directory" true_of "$2" "$TMP/app"
     (cd "$TMP/app" && "$2" -m zipfile -c "$TMP/app.pyz" __main__.py truth.py)
     ok "$1_zipapp" true_of "$2" "$TMP/app.pyz"
