@@ -54,6 +54,7 @@ static void thread_begin(struct f4p_thread_state *t)
     t->random = seed[0] ^ seed[1] * 3 ^ t->tid;
     t->generation = f4p_session.generation;
     t->thread = F4P_NONE;
+    t->sites = 0;
     t->object_size = 0;
     draw_gap(t);
 }
@@ -186,12 +187,25 @@ void f4p_sample_begin(struct f4p_sample *s, uint8_t shift, void *frame)
     f4p_native_capture(s->python != NULL);
 }
 
+/* Threads get their names when they run already: looked at again at every sample whose number is a power of two. The
+ * first thread's name is the program's. */
+static bool has_new_name(struct f4p_thread_state *t)
+{
+    char name[sizeof(t->name)] = "";
+    t->sites++;
+    if (t->sites & (t->sites - 1) || (pid_t)t->tid == getpid())
+        return false;
+    prctl(PR_GET_NAME, name, 0, 0, 0);
+    return memcmp(name, t->name, sizeof(name)) != 0;
+}
+
 static uint32_t thread_id(struct f4p_writer *w, struct f4p_thread_state *t)
 {
-    if (t->thread != F4P_NONE)
+    if (t->thread != F4P_NONE && LIKELY(!has_new_name(t)))
         return t->thread;
-    char name[16] = "";
     struct f4p_thread record = {.tid = t->tid, .t_ns = w->state.t_ns};
+    memset(t->name, 0, sizeof(t->name));
+    prctl(PR_GET_NAME, t->name, 0, 0, 0);
     if (w->next_id[F4P_RECORD_THREAD] >= MAX_THREADS) {
         record.flags = F4P_THREAD_OVERFLOW;
         record.tid = 0;
@@ -200,8 +214,8 @@ static uint32_t thread_id(struct f4p_writer *w, struct f4p_thread_state *t)
     }
     if ((pid_t)t->tid == getpid())
         record.flags = F4P_THREAD_MAIN;
-    prctl(PR_GET_NAME, name, 0, 0, 0);
-    t->thread = f4p_writer_record(w, F4P_RECORD_THREAD, 0, &record, sizeof(record), name, strnlen(name, sizeof(name)));
+    t->thread =
+        f4p_writer_record(w, F4P_RECORD_THREAD, 0, &record, sizeof(record), t->name, strnlen(t->name, sizeof(t->name)));
     return t->thread;
 }
 

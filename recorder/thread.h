@@ -13,6 +13,8 @@ struct f4p_thread_state {
     uint32_t tid;    /* 0: not asked for yet */
     uint32_t generation; /* of the recorder (fork makes a new one) that `tid` and `thread` belong to; 0: none yet */
     uint32_t thread;     /* id of its THREAD record */
+    uint32_t sites;      /* samples since that record was looked for */
+    char name[16];       /* in that record */
     uint8_t shift;       /* interval the current gap was drawn under */
     bool seeded;
     bool inside;          /* in a slow path: what it allocates is not sampled */

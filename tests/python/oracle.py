@@ -193,7 +193,7 @@ class Trace:
 def compare_marks(trace, truth, complain):
     live = {address: (size, site) for address, size, site in trace.live}
     named = tuple(truth["version"]) >= (3, 11)
-    for address, kind, size, tid, frames, cut in truth["marks"]:
+    for address, kind, size, tid, frames, cut, name in truth["marks"]:
         where = "%s:%d %s" % (os.path.basename(frames[0][1]), frames[0][2], frames[0][0])
         debug = truth["debug"] and kind == "object"
         found = next((live[address - h] for h in (DEBUG_HEADERS if debug else HEADERS) if address - h in live), None)
@@ -209,8 +209,9 @@ def compare_marks(trace, truth, complain):
         if got != want:
             at = next((i for i, pair in enumerate(zip(got, want)) if pair[0] != pair[1]), min(len(got), len(want)))
             complain("frame %d of %s is %s instead of %s" % (at, where, got[at : at + 1], want[at : at + 1]))
-        if trace.threads.get(thread, (0,))[0] != tid:
-            complain("thread %s instead of %d: %s" % (trace.threads.get(thread), tid, where))
+        got = trace.threads.get(thread, (0, ""))
+        if got[0] != tid or (name and got[1] != name):
+            complain("thread %s instead of %d %s: %s" % (got, tid, name or "", where))
 
 
 def compare_analyzer(trace, analyze, complain):

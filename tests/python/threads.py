@@ -18,6 +18,15 @@ class Worker(threading.Thread):
             todo.task_done()
 
 
+def named(name):
+    """The kernel's name of a thread, set long after its first allocation."""
+    [bytes(400) for _ in range(100)]
+    with open("/proc/self/task/%d/comm" % threading.get_native_id(), "w") as file:
+        file.write(name)
+    [bytes(400) for _ in range(10000)]
+    mark(bytes(SIZE), name=name)
+
+
 def raw(lock):
     mark(bytes(SIZE))
     lock.release()
@@ -49,6 +58,9 @@ def main():
     lock.acquire()
     _thread.start_new_thread(raw, (lock,))
     lock.acquire()
+    thread = threading.Thread(target=named, args=("a-new-name",))
+    thread.start()
+    thread.join()
     with concurrent.futures.ThreadPoolExecutor(3) as pool:
         list(pool.map(churn, [10] * 12))
     mark(bytes(SIZE))

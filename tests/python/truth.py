@@ -26,15 +26,15 @@ def _chain(frame, line):
     return frames
 
 
-def mark(value, line=0, size=None, depth=1):
+def mark(value, line=0, size=None, name=None):
     """`value` was allocated in the caller's current line, or `line` lines further down. `size`: bytes, where
-    sys.getsizeof does not know. An int is the address of a block."""
-    frame = sys._getframe(depth)
+    sys.getsizeof does not know. `name`: the thread's, where it is known. An int is the address of a block."""
+    frame = sys._getframe(1)
     frames = _chain(frame, frame.f_lineno + line)
     address = value if isinstance(value, int) else id(value)
     _marks.append([address, "block" if isinstance(value, int) else "object",
                    sys.getsizeof(value) if size is None else size, threading.get_native_id(), frames[:DEPTH],
-                   len(frames) > DEPTH])
+                   len(frames) > DEPTH, name])
     _held.append(value)
     return value
 
