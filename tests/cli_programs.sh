@@ -43,13 +43,8 @@ both() {
 
 # ---- CPython's own tests: a status each, for their output holds times ----------------------------------------------------
 
-cpython_test() {
-    "$python" -m test -q "$1" >/dev/null 2>&1
-    echo "exit status $?"
-}
 cat >cpython <<END
 "$python" -m test -q "\$1" >/dev/null 2>&1
-echo "exit status \$?"
 END
 short='test_json test_dict test_list test_threading test_fork1 test_subprocess test_mmap test_gc test_signal'
 if "$python" -c 'import test.test_json' 2>/dev/null; then

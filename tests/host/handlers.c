@@ -19,6 +19,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#define MARK ((size_t)5 << 20)
+
 static volatile sig_atomic_t count, wrong, armed;
 static int wanted;
 static sigjmp_buf back;
@@ -49,7 +51,7 @@ static void on_jump(int signal)
 {
     (void)signal;
     count++;
-    if (armed)
+    if (armed == 1)
         siglongjmp(back, 1);
 }
 
@@ -88,24 +90,25 @@ static void start_timer(void (*handler)(int), long microseconds)
     setitimer(ITIMER_REAL, &every, NULL);
 }
 
+/* A jump may come anywhere: a block is taken out of its place before anything is done with it. */
 static void churn(void)
 {
-    static void *kept[512];
+    static void *volatile kept[512];
     for (unsigned i = 0; i < 512; i++) {
-        free(kept[i]);
-        kept[i] = malloc(i * 16 + 1);
+        void *old = kept[i];
+        kept[i] = NULL;
+        free(old);
+        void *fresh = malloc(i * 16 + 1);
         if (i % 64 == 0)
-            kept[i] = realloc(kept[i], i * 100 + 1);
-        check(kept[i] != NULL);
+            fresh = realloc(fresh, i * 100 + 1);
+        check(fresh != NULL);
+        kept[i] = fresh;
     }
 }
 
 static void *other_thread(void *argument)
 {
     struct timespec start, end;
-    sigset_t all;
-    sigfillset(&all);
-    pthread_sigmask(SIG_BLOCK, &all, NULL);
     double longest = 0;
     while (armed != 2) {
         clock_gettime(CLOCK_MONOTONIC, &start);
@@ -138,8 +141,12 @@ int main(int argc, char **argv)
     } else {
         double longest = 0;
         pthread_t thread;
+        sigset_t all, none;
+        sigfillset(&all);
+        pthread_sigmask(SIG_BLOCK, &all, &none); /* the thread inherits it: only this one jumps */
         if (pthread_create(&thread, NULL, other_thread, &longest))
             return 1;
+        pthread_sigmask(SIG_SETMASK, &none, NULL);
         sigsetjmp(back, 1);
         start_timer(on_jump, 150);
         while (count < wanted)
@@ -149,6 +156,8 @@ int main(int argc, char **argv)
         check(longest < 4); /* the recorder's patience is 5 s */
     }
     start_timer(SIG_IGN, 0);
+    if (strcmp(what, "jump") == 0)
+        check(memset(malloc(MARK), 1, MARK) != NULL); /* in the trace, or the recorder has said that it ended */
     printf("%s: %d wrong\n", what, (int)wrong);
     return wrong != 0;
 }

@@ -11,7 +11,8 @@
 
 #define ADDRESS ((UINT64_C(1) << 48) - 1)
 #define HEAD 16
-#define ARENA ((size_t)4 << 30)
+#define ARENA ((size_t)1 << 30)
+#define LARGE 16 /* powers of two from here on are mappings of their own */
 
 static _Atomic uint64_t lists[48]; /* pointer, and a tag of 16 bits above it */
 static _Atomic uint64_t used;
@@ -31,15 +32,22 @@ void *malloc(size_t size)
             return block + 2;
     }
     if (!arena) {
-        void *fresh = mmap(NULL, ARENA, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+        void *fresh = mmap(NULL, ARENA, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
         uintptr_t expected = 0;
         if (!atomic_compare_exchange_strong(&arena, &expected, (uintptr_t)fresh))
             munmap(fresh, ARENA);
     }
-    uint64_t at = atomic_fetch_add(&used, (size_t)1 << order);
-    if (at + ((size_t)1 << order) > ARENA)
-        goto none;
-    uint64_t *block = (uint64_t *)(arena + at);
+    uint64_t *block, at;
+    if (order >= LARGE) {
+        block = mmap(NULL, (size_t)1 << order, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        if (block == MAP_FAILED)
+            goto none;
+    } else {
+        at = atomic_fetch_add(&used, (size_t)1 << order);
+        if (at + ((size_t)1 << order) > ARENA)
+            goto none;
+        block = (uint64_t *)(arena + at);
+    }
     block[0] = order;
     return block + 2;
 none:
