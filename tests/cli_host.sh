@@ -106,9 +106,10 @@ mappings_held() {
     FIL4PROD_OUTPUT=$TMP/traces/t FIL4PROD_INTERVAL=1 FIL4PROD_MIN_HEAP=0 FIL4PROD_SIZE=4M LD_PRELOAD=$library \
         "$PROGRAMS/maps" live >held &
     pid=$!
-    for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
-        grep -q '^held' held && break
-        sleep 0.5
+    tries=0
+    until grep -q '^held' held || [ $tries -ge 100 ]; do
+        tries=$((tries + 1))
+        sleep 0.2
     done
     kill -KILL $pid
     wait $pid
@@ -311,8 +312,9 @@ stepping() {
     recorded "$PROGRAMS/grow" 4 4 <steps >stepped 2>stepped.err &
     pid=$!
     exec 3>steps
-    for _ in 1 2 3 4 5 6 7 8 9 10; do
-        grep -q '^step 0' stepped && break
+    tries=0
+    until grep -q '^step 0' stepped || [ $tries -ge 100 ]; do
+        tries=$((tries + 1))
         sleep 0.2
     done
     "$@"
@@ -326,9 +328,9 @@ stepping() {
     [ $stepping_status -eq 0 ] && grep -q '^done' stepped
 }
 ok trace_removed stepping rm -f traces/t
-ok trace_truncated stepping truncate -s 8192 traces/t
+ok trace_truncated stepping truncate -c -s 8192 traces/t
 ok trace_truncated_said has stepped.err '^fil4prod: .*truncated'
-not_ok control_trace_truncated without truncation_unseen stepping truncate -s 8192 traces/t
+not_ok control_trace_truncated without truncation_unseen stepping truncate -c -s 8192 traces/t
 if [ "$(id -u)" -eq 0 ] && mkdir small && mount -t tmpfs -o size=2M none small 2>/dev/null; then
     output=$TMP/small/t
     min_heap=1M
