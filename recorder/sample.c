@@ -8,6 +8,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "arrow.h"
 #include "filter.h"
 #include "gap.h"
 #include "lock.h"
@@ -267,6 +268,8 @@ static void *call_real(struct f4p_call *call)
         return f4p_real.valloc(call->size);
     case F4P_CALL_PVALLOC:
         return f4p_real.pvalloc(call->size);
+    case F4P_CALL_ARROW:
+        return f4p_arrow.malloc_aligned(call->size, call->first);
     case F4P_CALL_POSIX_MEMALIGN:
         break;
     }
@@ -403,6 +406,11 @@ void f4p_sample_free(void *block)
     f4p_real.free(block);
 }
 
+void f4p_sample_forget(void *block)
+{
+    forget_before(&f4p_thread, block);
+}
+
 /* ---- realloc ---- */
 
 struct move {
@@ -454,7 +462,13 @@ static void move_failed(struct f4p_writer *w, const struct move *m, void *block,
         f4p_sample_failed(w, m->site, size, error);
 }
 
-static COLD void *tracked_realloc(void *block, size_t size, bool sampled, uint8_t shift)
+/* `alignment`: of Arrow's allocator; 0: it is the C library's. */
+static void *real_realloc(void *block, size_t size, size_t alignment)
+{
+    return alignment ? f4p_arrow.realloc_aligned(block, size, alignment) : f4p_real.realloc(block, size);
+}
+
+static COLD void *tracked_realloc(void *block, size_t size, size_t alignment, bool sampled, uint8_t shift)
 {
     struct f4p_writer *w = &f4p_session.writer;
     struct move m = {F4P_NONE, F4P_NONE, F4P_NONE};
@@ -468,7 +482,7 @@ static COLD void *tracked_realloc(void *block, size_t size, bool sampled, uint8_
         f4p_sample_leave();
     }
     errno = error;
-    void *moved = f4p_real.realloc(block, size);
+    void *moved = real_realloc(block, size, alignment);
     error = errno;
     if (begun && f4p_sample_enter(s.thread, s.start_ns)) {
         if (moved)
@@ -482,29 +496,39 @@ static COLD void *tracked_realloc(void *block, size_t size, bool sampled, uint8_
     return moved;
 }
 
-void *f4p_sample_realloc(void *block, size_t size)
+static void *any_realloc(void *block, size_t size, size_t alignment)
 {
     struct f4p_thread_state *t = &f4p_thread;
     uint8_t shift = 0;
     bool sampled = false;
 
-    if (!block)
-        return f4p_sample_call(F4P_CALL_MALLOC, 1, size);
-    if (size == 0) { /* the C library frees */
-        forget_before(t, block);
-        return f4p_real.realloc(block, size);
-    }
     if (size < t->left)
         t->left -= size;
     else
         sampled = f4p_sample_due(size, &shift);
     if (!sampled && !f4p_filter_likely(block))
-        return f4p_real.realloc(block, size);
+        return real_realloc(block, size, alignment);
     int saved = errno;
     bool nested = f4p_sample_nested(t, __builtin_frame_address(0));
     bool usable = !nested && f4p_sample_ready(t);
     if (nested) /* in a handler: the new block is no sample */
         forget_before(t, block);
     errno = saved;
-    return usable ? tracked_realloc(block, size, sampled, shift) : f4p_real.realloc(block, size);
+    return usable ? tracked_realloc(block, size, alignment, sampled, shift) : real_realloc(block, size, alignment);
+}
+
+void *f4p_sample_realloc(void *block, size_t size)
+{
+    if (!block)
+        return f4p_sample_call(F4P_CALL_MALLOC, 1, size);
+    if (size == 0) { /* the C library frees */
+        forget_before(&f4p_thread, block);
+        return f4p_real.realloc(block, size);
+    }
+    return any_realloc(block, size, 0);
+}
+
+void *f4p_sample_realloc_arrow(void *block, size_t size, size_t alignment)
+{
+    return any_realloc(block, size, alignment ? alignment : 1);
 }

@@ -16,7 +16,8 @@ enum f4p_call_function {
     F4P_CALL_ALIGNED_ALLOC,
     F4P_CALL_POSIX_MEMALIGN,
     F4P_CALL_VALLOC,
-    F4P_CALL_PVALLOC
+    F4P_CALL_PVALLOC,
+    F4P_CALL_ARROW
 };
 
 struct f4p_call {
@@ -29,6 +30,10 @@ COLD void *f4p_sample_call(enum f4p_call_function function, size_t first, size_t
 COLD int f4p_sample_posix_memalign(void **block, size_t alignment, size_t size);
 COLD void *f4p_sample_realloc(void *block, size_t size);
 COLD void f4p_sample_free(void *block);
+
+/** The same for Arrow's allocator; f4p_sample_forget() is what comes before its free. */
+COLD void *f4p_sample_realloc_arrow(void *block, size_t size, size_t alignment);
+COLD void f4p_sample_forget(void *block);
 
 /** Whether a sample is due for `size` bytes; if so the thread's gap is redrawn and *shift is the one it ended. */
 bool f4p_sample_due(size_t size, uint8_t *shift);
