@@ -128,6 +128,7 @@ START_TEST(test_config_text_and_back)
         [F4P_SETTING_NATIVE] = {"leaf", "full", "off"},
         [F4P_SETTING_MIN_HEAP] = {"0", "18446744073709551615"},
         [F4P_SETTING_CHILDREN] = {"yes", "no"},
+        [F4P_SETTING_PYTHON_OBJECTS] = {"yes", "no"},
         [F4P_SETTING_COMMANDS] = {"", "a,b*"},
         [F4P_SETTING_MAX_TRACES] = {"1", "1000000"},
         [F4P_SETTING_MAX_TOTAL] = {"1M", "18446744073709551615"},
@@ -344,10 +345,11 @@ START_TEST(test_config_options_export)
     static struct f4p_launch_options options;
     static char argument[F4P_SETTING_COUNT][64];
     static const char *const values[F4P_SETTING_COUNT] = {
-        [F4P_SETTING_OUTPUT] = "x.bin",      [F4P_SETTING_SIZE] = "2097152",    [F4P_SETTING_INTERVAL] = "4096",
-        [F4P_SETTING_CPU_BUDGET] = "2.5",    [F4P_SETTING_NATIVE] = "full",     [F4P_SETTING_MIN_HEAP] = "7",
-        [F4P_SETTING_CHILDREN] = "no",       [F4P_SETTING_COMMANDS] = "a*",     [F4P_SETTING_MAX_TRACES] = "3",
-        [F4P_SETTING_MAX_TOTAL] = "9999999", [F4P_SETTING_KEEP] = "on-failure", [F4P_SETTING_REDACT] = "pin",
+        [F4P_SETTING_OUTPUT] = "x.bin",   [F4P_SETTING_SIZE] = "2097152",      [F4P_SETTING_INTERVAL] = "4096",
+        [F4P_SETTING_CPU_BUDGET] = "2.5", [F4P_SETTING_NATIVE] = "full",       [F4P_SETTING_MIN_HEAP] = "7",
+        [F4P_SETTING_CHILDREN] = "no",    [F4P_SETTING_PYTHON_OBJECTS] = "no", [F4P_SETTING_COMMANDS] = "a*",
+        [F4P_SETTING_MAX_TRACES] = "3",   [F4P_SETTING_MAX_TOTAL] = "9999999", [F4P_SETTING_KEEP] = "on-failure",
+        [F4P_SETTING_REDACT] = "pin",
     };
     char *argv[F4P_SETTING_COUNT + 3] = {"fil4prod-record"};
     int argc = 1;
