@@ -10,7 +10,10 @@ static int level(int depth)
     std::vector<char> room(100 + depth);
     struct guard {
         int *count;
-        ~guard() { ++*count; }
+        ~guard()
+        {
+            ++*count;
+        }
     };
     int left = 0;
     try {

@@ -9,7 +9,8 @@
 
 static volatile int sink;
 
-namespace shop {
+namespace shop
+{
 template <typename T> struct shelf {
     T *goods;
     __attribute__((noinline)) explicit shelf(size_t count) : goods(new T[count]) // site 1000008: shelf < main
