@@ -110,7 +110,7 @@ static void free_terms(struct terms *terms)
 
 static int parse(struct terms *terms, const char *text, char *error, size_t bytes)
 {
-    char word[F4P_TUI_TEXT_BYTES];
+    char word[F4P_TUI_TEXT_BYTES] = "";
     while ((text = next_word(text, word, sizeof word)))
         if (add_term(terms, word, error, bytes))
             return -1;
