@@ -270,7 +270,7 @@ struct row {
 static void cfa_expression(struct row *row, struct bytes expression, uintptr_t address)
 {
     static const uint8_t plt[] = {0x77, 0x08, 0x80, 0x00, 0x3f, 0x1a, 0x3b, 0x2a, 0x33, 0x24, 0x22};
-    uint8_t bytes[sizeof(plt)];
+    uint8_t bytes[sizeof(plt)] = {0};
     row->kind = F4P_RULE_LOST;
     if (expression.end - expression.at == sizeof(plt)) {
         fetch(&expression, bytes, sizeof(bytes));

@@ -230,6 +230,8 @@ static inline uint64_t mix(uint64_t hash, uint64_t word)
 static uint64_t mix_ends(uint64_t hash, const uint8_t *data, uint64_t bytes, uint64_t most)
 {
     uint64_t word = 0;
+    if (!data || !bytes)
+        return hash;
     if (bytes < 8) {
         memcpy(&word, data, bytes);
         return mix(hash, word);
