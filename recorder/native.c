@@ -406,21 +406,6 @@ uint32_t f4p_native_stack(struct f4p_writer *w, void *thread_state)
 
 /* ---- start, fork ---- */
 
-bool f4p_native_mode_parse(const char *text, enum f4p_native_mode *mode)
-{
-    static const char *const texts[] = {
-#define X(name, text) text,
-        F4P_NATIVE_MODES(X)
-#undef X
-    };
-    for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++)
-        if (strcmp(text, texts[i]) == 0) {
-            *mode = (enum f4p_native_mode)i;
-            return true;
-        }
-    return false;
-}
-
 extern const char own_start[] __asm__("__ehdr_start") __attribute__((visibility("hidden")));
 extern const char own_end[] __asm__("etext") __attribute__((visibility("hidden")));
 

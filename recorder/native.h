@@ -25,9 +25,6 @@ enum f4p_native_mode {
 #undef X
 };
 
-/** "leaf", "full" or "off"; false: none of them. */
-bool f4p_native_mode_parse(const char *text, enum f4p_native_mode *mode);
-
 /** From the constructor, once, after f4p_python_find(). */
 void f4p_native_start(enum f4p_native_mode mode);
 

@@ -44,12 +44,6 @@ static struct {
     struct cached cache[CACHE_SIZE];
 } python;
 
-static void set_function(void *to, const char *name)
-{
-    void *found = f4p_symbol(name);
-    memcpy(to, &found, sizeof(found));
-}
-
 /* "3.11.2 (main, ...) [GCC ...]" */
 static bool parse_version(const char *text)
 {
@@ -87,8 +81,8 @@ static const char *examine(const char *version)
     const uint8_t *runtime = f4p_symbol_sized("_PyRuntime", &bytes);
     if (!f4p_python_layout_find(&python.layout, python.number & 0xff, runtime, bytes, &status))
         return status;
-    set_function(&python.thread_state, "PyGILState_GetThisThreadState");
-    set_function(&python.finalizing, python.number >= 0x30d ? "Py_IsFinalizing" : "_Py_IsFinalizing");
+    f4p_symbol_function(&python.thread_state, "PyGILState_GetThisThreadState");
+    f4p_symbol_function(&python.finalizing, python.number >= 0x30d ? "Py_IsFinalizing" : "_Py_IsFinalizing");
     python.code_type = f4p_symbol("PyCode_Type");
     if (!python.thread_state || !python.finalizing || !python.code_type)
         return "off: the interpreter does not export what is needed";
@@ -101,7 +95,7 @@ static const char *examine(const char *version)
 void f4p_python_find(void)
 {
     const char *(*get_version)(void);
-    set_function(&get_version, "Py_GetVersion");
+    f4p_symbol_function(&get_version, "Py_GetVersion");
     if (!get_version) {
         python.status = NULL;
         return;

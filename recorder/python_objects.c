@@ -166,12 +166,6 @@ static void arena_free(void *context, void *arena, size_t size)
 
 static struct arena_allocator arena_hooks = {NULL, arena_alloc, arena_free};
 
-static void set_function(void *to, const char *name)
-{
-    void *found = f4p_symbol(name);
-    memcpy(to, &found, sizeof(found));
-}
-
 /* PyStatus _PyRuntime_Initialize(void): four words, given back in memory of the caller's. Does nothing the second time.
  */
 static void initialize_runtime(void)
@@ -180,7 +174,7 @@ static void initialize_runtime(void)
         uintptr_t words[4];
     };
     struct status (*initialize)(void);
-    set_function(&initialize, "_PyRuntime_Initialize");
+    f4p_symbol_function(&initialize, "_PyRuntime_Initialize");
     if (initialize)
         initialize();
 }
@@ -262,16 +256,16 @@ void f4p_python_objects_check(void *state)
 
 static bool find_functions(void)
 {
-    set_function(&python.name, "_PyMem_GetCurrentAllocatorName");
-    set_function(&python.get, "PyMem_GetAllocator");
-    set_function(&python.set, "PyMem_SetAllocator");
-    set_function(&python.get_arenas, "PyObject_GetArenaAllocator");
-    set_function(&python.set_arenas, "PyObject_SetArenaAllocator");
-    set_function(&python.set_debug, "PyMem_SetupDebugHooks");
-    set_function(&raw.malloc, "PyMem_RawMalloc");
-    set_function(&raw.calloc, "PyMem_RawCalloc");
-    set_function(&python.attached,
-                 f4p_python_version() >= 0x30d ? "PyThreadState_GetUnchecked" : "_PyThreadState_UncheckedGet");
+    f4p_symbol_function(&python.name, "_PyMem_GetCurrentAllocatorName");
+    f4p_symbol_function(&python.get, "PyMem_GetAllocator");
+    f4p_symbol_function(&python.set, "PyMem_SetAllocator");
+    f4p_symbol_function(&python.get_arenas, "PyObject_GetArenaAllocator");
+    f4p_symbol_function(&python.set_arenas, "PyObject_SetArenaAllocator");
+    f4p_symbol_function(&python.set_debug, "PyMem_SetupDebugHooks");
+    f4p_symbol_function(&raw.malloc, "PyMem_RawMalloc");
+    f4p_symbol_function(&raw.calloc, "PyMem_RawCalloc");
+    f4p_symbol_function(&python.attached,
+                        f4p_python_version() >= 0x30d ? "PyThreadState_GetUnchecked" : "_PyThreadState_UncheckedGet");
     return python.name && python.get && python.set && python.get_arenas && python.set_arenas && python.set_debug &&
            raw.malloc && raw.calloc && python.attached;
 }

@@ -149,6 +149,12 @@ void *f4p_symbol(const char *name)
     return f4p_symbol_sized(name, &bytes);
 }
 
+void f4p_symbol_function(void *to, const char *name)
+{
+    void *found = f4p_symbol(name);
+    memcpy(to, &found, sizeof(found));
+}
+
 /* ---- the allocator ---- */
 
 static bool complete = true;

@@ -38,6 +38,9 @@ extern struct f4p_real f4p_real;
 /** Address of the first definition of `name` in the loaded objects, ours left out, or NULL. Not for fast paths. */
 void *f4p_symbol(const char *name);
 
+/** The same into the function pointer at `to`; NULL if not found. */
+void f4p_symbol_function(void *to, const char *name);
+
 /** The same, and the size of what it names: 0 if not found. */
 void *f4p_symbol_sized(const char *name, size_t *bytes);
 
