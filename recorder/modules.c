@@ -18,6 +18,7 @@
 #define PATH_ARENA (512u << 10)
 #define MAX_PATH 4096
 #define MAX_PHDRS 32
+#define MAX_STAYING 128
 #define MAX_NOTES 4096     /* bytes of a note segment that are looked at */
 #define FREE_READINGS 32   /* of the map; later ones are rationed */
 #define COST_STALE 5       /* then: at most one part in this of the time after a dlclose, */
@@ -35,6 +36,13 @@ struct table {
     uint32_t count;
     struct span spans[MAX_SPANS];
 };
+
+static struct {
+    uint32_t count;
+    struct {
+        uintptr_t start, end; /* a segment that holds .eh_frame_hdr */
+    } segment[MAX_STAYING];
+} staying;
 
 static struct {
     uint32_t version;
@@ -158,6 +166,40 @@ int f4p_modules_close(void *handle)
     return result;
 }
 
+/* ---- what was loaded at the start ---- */
+
+static int note_staying(struct dl_phdr_info *info, size_t size, void *data)
+{
+    ElfW(Addr) header = 0;
+    (void)size, (void)data;
+    for (int i = 0; i < info->dlpi_phnum; i++)
+        if (info->dlpi_phdr[i].p_type == PT_GNU_EH_FRAME)
+            header = info->dlpi_phdr[i].p_vaddr;
+    for (int i = 0; i < info->dlpi_phnum && header; i++) {
+        const ElfW(Phdr) *p = &info->dlpi_phdr[i];
+        if (p->p_type != PT_LOAD || header < p->p_vaddr || header - p->p_vaddr >= p->p_filesz)
+            continue;
+        uintptr_t start = info->dlpi_addr + p->p_vaddr;
+        staying.segment[staying.count].start = start;
+        staying.segment[staying.count].end = start + p->p_filesz;
+        return ++staying.count == MAX_STAYING;
+    }
+    return 0;
+}
+
+void f4p_modules_start(void)
+{
+    dl_iterate_phdr(note_staying, NULL);
+}
+
+static bool stays(uintptr_t start, uintptr_t end)
+{
+    for (uint32_t i = 0; i < staying.count; i++)
+        if (start >= staying.segment[i].start && end <= staying.segment[i].end)
+            return true;
+    return false;
+}
+
 /* ---- ELF images in memory ---- */
 
 static void take_build_id(struct f4p_code_module *m, uintptr_t address, size_t bytes)
@@ -193,6 +235,7 @@ static void take_eh_header(struct f4p_code_module *m, const ElfW(Phdr) * headers
         m->eh_header = m->bias + vaddr;
         m->eh_low = m->bias + p->p_vaddr;
         m->eh_high = m->eh_low + p->p_filesz;
+        m->stays = stays(m->eh_low, m->eh_high);
         return;
     }
 }

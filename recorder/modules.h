@@ -20,11 +20,15 @@ struct f4p_code_module {
     uintptr_t eh_header;       /* .eh_frame_hdr in memory; 0: none that we can read */
     uintptr_t eh_low, eh_high; /* bytes of the segment it lies in, mapped */
     uint64_t eh_look;          /* the header's first eight bytes: still the same module? */
+    bool stays;                /* was there at the start: never unloaded */
     const char *path;          /* as in maps, without " (deleted)"; "[generated code]" for anonymous memory */
     uint32_t path_bytes;
     uint32_t build_id_bytes;
     uint8_t build_id[F4P_BUILD_ID_MAX];
 };
+
+/** Takes note of what is loaded now, before the program's own code runs: that stays. Not in a hook. */
+void f4p_modules_start(void);
 
 /** The module with code at `address`, or NULL. Reads the map again if it has to and if that is not too often. Not under
  * the recorder's lock. errno is kept. */

@@ -420,6 +420,7 @@ void f4p_native_start(enum f4p_native_mode mode)
     here.own_end = (uintptr_t)own_end;
     here.eval_start = (uintptr_t)f4p_symbol_sized("_PyEval_EvalFrameDefault", &bytes);
     here.eval_end = here.eval_start + bytes;
+    f4p_modules_start();
 }
 
 void f4p_native_facts(struct f4p_writer *w)

@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "attributes.h"
+
 #define MAX_SAVED 6 /* depth of DW_CFA_remember_state */
 #define MAX_OPS 4096
 #define WINDOW 256
@@ -12,10 +14,11 @@
 
 /* ---- bytes that are not trusted ---- */
 
-/* A copy of what is being read: the module may be unmapped at any time if it is not what we take it for. */
+/* What is being read: in place if the module stays, else a copy, for it may be unmapped at any time. */
 struct window {
     uintptr_t low, high;
-    uint8_t data[WINDOW];
+    const uint8_t *data;
+    uint8_t copy[WINDOW];
 };
 
 struct bytes {
@@ -36,8 +39,9 @@ static bool refill(struct window *window, uintptr_t at, uintptr_t end)
 {
     size_t bytes = end - at < WINDOW ? end - at : WINDOW;
     window->low = window->high = 0;
-    if (!f4p_memory_read(window->data, at, bytes))
+    if (!f4p_memory_read(window->copy, at, bytes))
         return false;
+    window->data = window->copy;
     window->low = at;
     window->high = at + bytes;
     return true;
@@ -48,7 +52,7 @@ static void fetch(struct bytes *b, void *to, size_t count)
     struct window *window = b->window;
     if (!need(b, count))
         return;
-    if ((b->at < window->low || b->at + count > window->high) && !refill(window, b->at, b->end)) {
+    if (UNLIKELY(b->at < window->low || b->at + count > window->high) && !refill(window, b->at, b->end)) {
         b->bad = true;
         return;
     }
@@ -493,11 +497,19 @@ struct f4p_rule f4p_cfi_rule(const struct f4p_code_module *module, uintptr_t add
     struct entry entry;
     uint64_t look;
 
-    if (!module->eh_header || !f4p_memory_read(&look, module->eh_header, sizeof(look)))
+    if (!module->eh_header)
         return none;
-    if (look != module->eh_look) {
-        f4p_modules_stale();
-        return lost;
+    if (module->stays) {
+        window.low = module->eh_low;
+        window.high = module->eh_high;
+        window.data = (const uint8_t *)module->eh_low;
+    } else {
+        if (!f4p_memory_read(&look, module->eh_header, sizeof(look)))
+            return none;
+        if (look != module->eh_look) {
+            f4p_modules_stale();
+            return lost;
+        }
     }
     uintptr_t at = find_entry(module, &window, address);
     if (!at || !read_entry(&entry, &window, module, at, address))

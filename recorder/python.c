@@ -17,6 +17,7 @@
 #define MAX_TABLE (32u << 10) /* bytes of a line table */
 #define FAULT_COST 16         /* a stack that fails a check; each good one makes up for one */
 #define MAX_FAULTS 1024       /* then Python stacks are off */
+#define PAGE_SHIFT 12
 #define FIRST_LOOKS 256       /* stacks whose memory the kernel is asked about before it is read */
 #define CACHE_SIZE 8192       /* code objects; a power of two */
 
@@ -332,10 +333,23 @@ static bool is_entry(const uint8_t *frame)
     return l->minor < 11 || (l->entry && frame[l->entry]);
 }
 
-/* The first stacks of a process show whether the layout is right: what they lead to might not be memory at all. */
+/*
+ * The first stacks of a process show whether the layout is right: what they lead to might not be memory at all. A page
+ * that was there is taken to be there still.
+ */
+static bool page_present(uintptr_t address)
+{
+    static uintptr_t seen[128]; /* page numbers; under the lock */
+    uintptr_t page = address >> PAGE_SHIFT, *slot = &seen[page % 128];
+    if (*slot != page && f4p_memory_readable(address, 1))
+        *slot = page;
+    return *slot == page;
+}
+
 static bool present(const uint8_t *object, size_t bytes)
 {
-    return python.looks >= FIRST_LOOKS || f4p_memory_readable((uintptr_t)object, bytes);
+    return python.looks >= FIRST_LOOKS ||
+           (page_present((uintptr_t)object) && page_present((uintptr_t)object + bytes - 1));
 }
 
 /* Collects frames innermost first, at most F4P_PYTHON_FRAMES; *more if there were further ones. */
