@@ -24,7 +24,7 @@ struct walk {
     uint64_t at, bytes;
     uint64_t budget; /* bytes that may still be hashed in search of the next record behind damage */
     enum source source;
-    bool end_known; /* bytes is what a state says */
+    uint64_t filled; /* what is no record below it is damage, else the end */
 };
 
 struct tally {
@@ -46,8 +46,7 @@ static bool record_at(struct walk *walk, struct item *item)
     return item->head.check == (uint32_t)f4p_hash(item->payload, item->head.bytes, seed);
 }
 
-/* Where the end is not known, the first that is none is the end. Behind a damaged record the next one is searched for
- * at every 8 bytes, within a budget that keeps this linear. */
+/* Behind a damaged record the next one is searched for at every 8 bytes, within a budget that keeps this linear. */
 static bool next_record(struct walk *walk, struct item *item, bool counting)
 {
     bool damaged = false;
@@ -58,7 +57,7 @@ static bool next_record(struct walk *walk, struct item *item, bool counting)
                 walk->at = walk->bytes;
             return true;
         }
-        if (!walk->end_known)
+        if (walk->at >= walk->filled)
             return false;
         if (counting && !damaged)
             walk->trace->damage.bad_records++;
@@ -82,10 +81,14 @@ static struct walk walk_begin(struct f4p_trace *trace, enum source source)
     const struct f4p_area *area = &trace->private->area[kind];
     struct walk walk = {.trace = trace, .data = area->data, .bytes = area->bytes, .source = source};
     uint64_t used = source == FROM_RECORDER ? trace->state.records : trace->launch.records;
-    walk.end_known =
-        (source == FROM_RECORDER && trace->private->have_state) || (source == FROM_LAUNCHER && trace->has_launch);
-    if (walk.end_known && used < walk.bytes)
-        walk.bytes = used;
+    if (source == FROM_SYMBOLS) {
+        walk.filled = walk.bytes;
+        while (walk.filled && !walk.data[walk.filled - 1])
+            walk.filled--;
+    } else if (source == FROM_RECORDER ? trace->private->have_state : trace->has_launch) {
+        walk.bytes = used < walk.bytes ? used : walk.bytes;
+        walk.filled = walk.bytes;
+    } /* else the first that is no record is the end */
     walk.budget = walk.bytes;
     return walk;
 }
