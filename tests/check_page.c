@@ -52,8 +52,14 @@ static char *summary(const struct f4p_trace *trace, const uint64_t *times)
     FILE *out = open_memstream(&text, &bytes);
     struct f4p_sums *sums = malloc(trace->site_count * sizeof *sums);
     struct f4p_instant got;
-    fprintf(out, "{\"seq\":%llu,\"in_flight\":%s,\"live_sound\":%s,\"peak_sound\":%s,\"live\":",
-            (unsigned long long)trace->state.seq, trace->op_in_flight ? "true" : "false",
+    fprintf(out, "{\"seq\":%llu,\"status\":%u,\"wait_status\":", (unsigned long long)trace->state.seq,
+            trace->state.status);
+    if (trace->has_launch && trace->launch.status == F4P_LAUNCH_ENDED)
+        fprintf(out, "%d", trace->launch.wait_status);
+    else
+        fputs("null", out);
+    fprintf(out,
+            ",\"in_flight\":%s,\"live_sound\":%s,\"peak_sound\":%s,\"live\":", trace->op_in_flight ? "true" : "false",
             trace->damage.live_sound ? "true" : "false", trace->damage.peak_sound ? "true" : "false");
     put_sums(out, &trace->sites->now, sizeof *trace->sites, trace->site_count);
     fprintf(out, ",\"peak\":");

@@ -148,6 +148,36 @@ def sums_hash(sums):
     return sum(xxh64(struct.pack("<4Q", *s), i) for i, s in sums.items() if s[3]) & M64
 
 
+# ---- DELTAS ----------------------------------------------------------------------------------------------------------
+
+
+def deltas(raw, events):
+    """(event, dt, site, size, shift, new shift, its bytes) for each."""
+    at = 0
+
+    def varint():
+        nonlocal at
+        value = shift = 0
+        while True:
+            byte = raw[at]
+            at += 1
+            value |= (byte & 127) << shift
+            shift += 7
+            if byte < 128:
+                return value
+
+    for _ in range(events):
+        start, event = at, raw[at] & 15
+        at += 1
+        dt, site, size, shift = varint(), varint(), varint(), raw[at]
+        at += 1
+        new_shift = shift
+        if event == 3:
+            new_shift = raw[at]
+            at += 1
+        yield event, dt, site, size, shift, new_shift, raw[start:at]
+
+
 # ---- the trace -------------------------------------------------------------------------------------------------------
 
 
@@ -169,12 +199,14 @@ class Trace:
         self.read_live()
         self.read_peak()
         self.read_records()
+        self.read_end()
 
     def recover(self):
         data, control = self.data, self.section[1][0]
         states = [control + 512 * i for i in (0, 1) if checked(data, control + 512 * i, 512)]
         at = max(states, key=lambda a: u64(data, a))
         state = self.state = {"commit": u64(data, at), "seq": u64(data, at + 8), "t_ns": u64(data, at + 16)}
+        state["status"] = u32(data, at + 24)
         state["live"] = struct.unpack_from("<4Q", data, at + 40)
         state["live_hash"] = u64(data, at + 72)
         state["peak"] = struct.unpack_from("<4Q", data, at + 88)
@@ -184,6 +216,7 @@ class Trace:
         state["next_block"] = u64(data, at + 184)
         state["open_bytes"], state["open_events"] = struct.unpack_from("<II", data, at + 192)
         state["open_seq"], state["open_t_ns"] = struct.unpack_from("<QQ", data, at + 200)
+        state["open_check"] = u64(data, at + 456)
         intent = control + 1024
         self.in_flight = checked(data, intent, 512) and u64(data, intent) == state["seq"] + 1
         if not self.in_flight:
@@ -221,6 +254,18 @@ class Trace:
                 self.peak[i] = sums
         right = sums_hash(self.peak) == self.state["peak_site_hash"]
         self.peak_sound = right and total(self.peak) == list(self.state["peak"])
+
+    def read_end(self):
+        """The command's wait status, where the launcher saw it end."""
+        self.wait_status = None
+        if 2 not in self.section:
+            return
+        start = self.section[2][0]
+        states = [start + 256 * i for i in (0, 1) if checked(self.data, start + 256 * i, 256)]
+        if states:
+            newest = max(states, key=lambda a: u64(self.data, a))
+            if u32(self.data, newest + 16) == 2 and not u32(self.data, newest + 28):
+                self.wait_status = struct.unpack_from("<i", self.data, newest + 24)[0]
 
     # ---- records, stacks
 
@@ -286,36 +331,27 @@ class Trace:
             (state["next_block"], state["open_seq"], state["open_t_ns"], state["open_events"], rest)
         ]
 
+    def open_sound(self, raw):
+        check = 0
+        try:
+            for delta in deltas(raw, self.state["open_events"]):
+                check = xxh64(delta[-1], check)
+        except IndexError:
+            return False
+        return check == self.state["open_check"]
+
     def heap_at(self, t_ns):
         """Forward from the empty heap, if no delta since then is lost."""
         sums, last = {}, 0
-        for _, op, t, events, raw in self.blocks():
+        blocks = self.blocks()
+        if not self.open_sound(blocks[-1][-1]):
+            return None
+        for _, op, t, events, raw in blocks:
             if events and op != last + 1:
                 return None
-            at = 0
-
-            def varint():
-                nonlocal at
-                value = shift = 0
-                while True:
-                    byte = raw[at]
-                    at += 1
-                    value |= (byte & 127) << shift
-                    shift += 7
-                    if byte < 128:
-                        return value
-
-            for _ in range(events):
-                event = raw[at] & 15
-                at += 1
-                t += varint()
-                site, size, shift = varint(), varint(), raw[at]
-                at += 1
+            for event, dt, site, size, shift, new_shift, _ in deltas(raw, events):
+                t += dt
                 last += not event & 8
-                new_shift = shift
-                if event == 3:
-                    new_shift = raw[at]
-                    at += 1
                 if t > t_ns:
                     continue
                 if event & 7 != 1:
@@ -333,6 +369,8 @@ def main():
     trace = Trace(sys.argv[1])
     answer = {
         "seq": trace.state["seq"],
+        "status": trace.state["status"],
+        "wait_status": trace.wait_status,
         "in_flight": trace.in_flight,
         "live_sound": trace.live_sound,
         "peak_sound": trace.peak_sound,
