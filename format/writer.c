@@ -211,9 +211,11 @@ void f4p_writer_move(struct f4p_writer *w, void *base)
     copy_ring(w->history.base, &old.history);
     for (unsigned i = 0; i < F4P_LEVELS; i++)
         copy_ring(w->levels[i].base, &old.levels[i]);
-    /* Last: a state without what it speaks of would look like damage. */
+    memcpy(&w->control->intent, &old.control->intent, sizeof(*w->control) - offsetof(struct f4p_control, intent));
+    /* Last, and the newest alone: a state without what it speaks of would be taken for damage. */
     f4p_release();
-    memcpy(w->control, old.control, sizeof(*w->control));
+    w->control->state[w->state.commit & 1] = old.control->state[w->state.commit & 1];
+    f4p_release();
 }
 
 /* ---- commits ---- */

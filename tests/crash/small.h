@@ -38,7 +38,8 @@ struct small_moment {
 /* The oracle. Can stand in memory that another process reads; where `busy` is 0 it says what the trace must hold. */
 struct small_oracle {
     volatile uint32_t busy;
-    volatile uint32_t stepped; /* for whoever watches: this call shall be single-stepped */
+    volatile uint32_t stepped;  /* for whoever watches: this call shall be single-stepped */
+    volatile uint32_t arriving; /* the trace is on its way into the memory that is watched */
     uint32_t count;
     uint32_t moving; /* 1: `from` is under realloc, 2: and `to` may have taken its place */
     struct small_block from, to;

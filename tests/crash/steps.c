@@ -77,7 +77,7 @@ int __wrap_LZ4_compress_fast_extState(void *state, const char *from, char *to, i
 }
 
 /* Each session looks for one kind of call to step through. */
-enum focus { FOCUS_ANY, FOCUS_SEAL, FOCUS_KEYFRAME, FOCUS_THIN, FOCUS_FOLD, FOCUS_TABLES, FOCUS_COUNT };
+enum focus { FOCUS_ANY, FOCUS_SEAL, FOCUS_KEYFRAME, FOCUS_THIN, FOCUS_FOLD, FOCUS_TABLES, FOCUS_MOVE, FOCUS_COUNT };
 static enum focus focus;
 static uint64_t first_call; /* to be stepped */
 
@@ -96,6 +96,8 @@ static bool wanted(struct small *s)
         return (s->t_ns + 2 * s->step_ns) >> w->state.timeline_shift >= F4P_BUCKETS;
     case FOCUS_TABLES:
         return s->oracle->calls < 40;
+    case FOCUS_MOVE:
+        return false;
     default:
         return small_random(s) % 50 == 0;
     }
@@ -115,9 +117,24 @@ static void after(struct small *s)
     oracle->stepped = 0;
 }
 
+/* A process that has earned its file: what it wrote to memory of its own goes there. */
+static void arrive(void *base)
+{
+    oracle->arriving = oracle->stepped = 1;
+    trap();
+    f4p_writer_move(&child.w, base);
+    oracle->arriving = oracle->stepped = 0;
+    focus = FOCUS_ANY;
+}
+
 static void run_child(void *base, const struct f4p_header *header, uint64_t seed, bool free_first)
 {
-    small_begin(&child, base, header, oracle, seed);
+    void *own = NULL;
+    if (seed % FOCUS_COUNT == FOCUS_MOVE) {
+        own = calloc(1, header->file_bytes);
+        memcpy(base, header, sizeof *header);
+    }
+    small_begin(&child, own ? own : base, header, oracle, seed);
     child.before = before;
     child.after = after;
     child.free_before_realloc = free_first;
@@ -132,6 +149,8 @@ static void run_child(void *base, const struct f4p_header *header, uint64_t seed
         if (i % 256 == 0)
             child.target =
                 (uint32_t[]){40, 90, 120, 200}[small_random(&child) % (focus == FOCUS_THIN ? 4 : 1 + seed / 11 % 4)];
+        if (own && i == first_call)
+            arrive(base);
         small_step(&child);
     }
     _exit(0);
@@ -144,7 +163,7 @@ static struct {
     uint8_t *copy; /* the mapping when the reader last saw it */
     size_t bytes;
     uint32_t busy, moving; /* as of then */
-    bool known;
+    bool looked, known;
     uint64_t seq;
     struct f4p_live live[LIVE_ROOM], before[LIVE_ROOM]; /* ascending address */
     size_t live_count, before_count;
@@ -174,6 +193,8 @@ static struct {
     X(requests)     \
     X(boundaries)   \
     X(moving)       \
+    X(absent)       \
+    X(arrived)      \
     X(instants)     \
     X(doubtful)
 static struct {
@@ -200,6 +221,18 @@ static const struct f4p_live *present(const struct small_block *block)
     struct f4p_live key = {.address = block->address};
     const struct f4p_live *at = bsearch(&key, seen.live, seen.live_count, sizeof key, by_address);
     return at && at->size == block->size && at->site == block->site ? at : NULL;
+}
+
+/* On its way the trace is not there, and says so, or it is there. */
+static bool absent(const struct f4p_trace *trace)
+{
+    if (!oracle->arriving || trace->state.commit)
+        return false;
+    const struct f4p_damage *d = &trace->damage;
+    if (d->bad_states ? d->live_sound || d->peak_sound : trace->live_count != 0)
+        die("a trace that has not arrived is called sound");
+    covered.absent++;
+    return true;
 }
 
 static void check_soundness(const struct f4p_trace *trace)
@@ -341,15 +374,21 @@ static void check_state(void)
     uint32_t busy = oracle->busy, moving = oracle->moving;
 
     covered.states++;
-    bool same = seen.known && memcmp(seen.base, seen.copy, seen.bytes) == 0;
+    bool same = seen.looked && memcmp(seen.base, seen.copy, seen.bytes) == 0;
     if (same && busy == seen.busy && moving == seen.moving)
         return;
     memcpy(seen.copy, seen.base, seen.bytes);
+    seen.looked = true;
     seen.busy = busy;
     seen.moving = moving;
     covered.changed++;
     if (f4p_trace_open_memory(seen.copy, seen.bytes, &trace, &error))
         die(error.text);
+    if (absent(trace)) {
+        f4p_trace_close(trace);
+        return;
+    }
+    covered.arrived += oracle->arriving != 0;
     check_soundness(trace);
     if (trace->live_count > LIVE_ROOM)
         die("more blocks than there can be");
@@ -407,7 +446,7 @@ static void drive(pid_t pid)
         exit(77);
     }
     for (;;) {
-        seen.known = false; /* much has happened since the last stop */
+        seen.looked = seen.known = false; /* much has happened since the last stop */
         check_state();
         while (oracle->stepped) {
             if (!resume(pid, PTRACE_SINGLESTEP))
