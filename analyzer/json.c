@@ -77,6 +77,31 @@ static void write_losses(struct f4p_json *j, const struct f4p_report *r)
     f4p_json_close(j, '}');
 }
 
+/* Native code without names, by module. */
+static void write_nameless(struct f4p_json *j, const struct f4p_report *r)
+{
+    char build_id[F4P_BUILD_ID_TEXT];
+    f4p_json_open(j, "nameless", '[');
+    for (size_t i = 0; i < r->job->count; i++) {
+        const struct f4p_trace *trace = r->job->traces[i];
+        size_t count;
+        struct f4p_symbol_gap *gaps = f4p_symbols_gaps(trace, r->job->symbols[i], &count);
+        for (size_t k = 0; k < count; k++) {
+            const struct f4p_module_view *module = &trace->modules[gaps[k].module];
+            f4p_json_open(j, NULL, '{');
+            f4p_json_text(j, "trace", r->job->paths[i]);
+            f4p_json_text(j, "module", module->path);
+            f4p_json_text(j, "build_id", f4p_symbols_build_id(build_id, module));
+            f4p_json_number(j, "addresses", gaps[k].addresses);
+            f4p_json_number(j, "nameless", gaps[k].nameless);
+            f4p_json_text(j, "why", f4p_symbols_why(gaps[k].why));
+            f4p_json_close(j, '}');
+        }
+        free(gaps);
+    }
+    f4p_json_close(j, ']');
+}
+
 static void write_target(struct f4p_json *j, const struct f4p_report *r)
 {
     char started[F4P_NUMBER_BYTES];
@@ -191,8 +216,10 @@ static void write_frame(struct f4p_json *j, const struct f4p_model *m, const str
     f4p_json_number(j, "line", frame->line);
     f4p_json_text(j, "language", frame->language == F4P_LANGUAGE_PYTHON ? "python" : "native");
     f4p_json_text(j, "library", f4p_model_string(m, frame->library));
-    if (frame->offset)
+    if (frame->offset) {
         f4p_json_address(j, "address", frame->offset - 1);
+        f4p_json_text(j, "build_id", f4p_model_string(m, frame->build_id));
+    }
     f4p_json_close(j, '}');
 }
 
@@ -206,6 +233,14 @@ static void write_frames(struct f4p_json *j, const struct f4p_model *m, uint32_t
     while (count)
         write_frame(j, m, f4p_model_frame(m, frames[--count]));
     f4p_json_close(j, ']');
+}
+
+static void write_resident(struct f4p_json *j, bool known, uint64_t q8)
+{
+    if (known)
+        f4p_json_number(j, "resident_bytes", whole_blocks(q8));
+    else
+        f4p_json_null(j, "resident_bytes");
 }
 
 static void write_entry(struct f4p_json *j, const struct f4p_report *r, uint32_t id, const struct f4p_sums *sums,
@@ -360,6 +395,7 @@ static int write_instant(struct f4p_json *j, const struct f4p_report *r, const c
     f4p_json_number(j, "heap_bytes", bytes);
     f4p_json_number(j, "heap_error_bytes", whole(f4p_sums_error(&heap->total, r->interval).half));
     f4p_json_number(j, "rss_bytes", heap->rss);
+    write_resident(j, heap->resident != NULL, heap->resident_total);
     f4p_json_number(j, "blocks", whole_blocks(heap->total.blocks));
     f4p_json_number(j, "samples", heap->total.samples);
     f4p_json_bool(j, "exact_moment", heap->exact);
@@ -469,6 +505,7 @@ int f4p_json_report(const struct f4p_report *r, FILE *out)
     write_gates(j, r);
     write_requests(j, r->trace);
     write_losses(j, r);
+    write_nameless(j, r);
     f4p_json_close(j, '}');
     return result;
 }

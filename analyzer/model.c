@@ -6,6 +6,7 @@
 
 #include "lines.h"
 #include "model_private.h"
+#include "symbols.h"
 
 #define MAX_INLINE 64u
 #define CODE_NAMES 5u
@@ -35,6 +36,7 @@ struct builder {
     struct walk *walks;       /* by node */
     uint32_t *lines;          /* by node; Python nodes only */
     uint32_t *module_library; /* by module: string id */
+    uint32_t *module_build_id;
     uint8_t *module_origin;
     uint32_t *code_names; /* CODE_NAMES by code: function, file, library, origin, scope */
     struct f4p_keys symbol_keys;
@@ -163,12 +165,13 @@ static size_t native_frames(struct builder *b, const struct f4p_node *node, uint
                               .library = b->module_library[module],
                               .offset = node->offset + 1ull,
                               .language = F4P_LANGUAGE_NATIVE,
-                              .origin = b->module_origin[module]};
+                              .origin = b->module_origin[module],
+                              .build_id = b->module_build_id[module]};
     size_t count = 0;
     struct symbol_key key = {node->offset, module};
     uint32_t id = f4p_keys_find(&b->symbol_keys, &key);
     if (id != F4P_NONE) {
-        frame.offset = 0;
+        frame.offset = frame.build_id = 0;
         for (uint32_t at = b->symbol_head[id]; at && count < MAX_INLINE; at = b->symbol_next[at - 1]) {
             const struct f4p_symbol_view *symbol = &trace->symbols[at - 1];
             frame.function = frame.scope = put_string(b, symbol->function);
@@ -264,14 +267,16 @@ static int name_codes(struct builder *b)
 static int name_modules(struct builder *b)
 {
     const struct f4p_trace *trace = b->process->trace;
-    char library[F4P_LIBRARY_BYTES];
+    char library[F4P_LIBRARY_BYTES], build_id[F4P_BUILD_ID_TEXT];
     b->module_library = malloc((trace->module_count + 1) * sizeof(uint32_t));
+    b->module_build_id = malloc((trace->module_count + 1) * sizeof(uint32_t));
     b->module_origin = malloc(trace->module_count + 1);
-    if (!b->module_library || !b->module_origin)
+    if (!b->module_library || !b->module_build_id || !b->module_origin)
         return -1;
     for (size_t i = 0; i < trace->module_count; i++) {
         b->module_origin[i] = (uint8_t)f4p_origin_native(trace->modules[i].path, b->exe, b->process->python, library);
         b->module_library[i] = put_string(b, library);
+        b->module_build_id[i] = put_string(b, f4p_symbols_build_id(build_id, &trace->modules[i]));
     }
     return 0;
 }
@@ -494,13 +499,14 @@ out:
     free(b->walks);
     free(b->lines);
     free(b->module_library);
+    free(b->module_build_id);
     free(b->module_origin);
     free(b->code_names);
     free(b->symbol_head);
     free(b->symbol_next);
     f4p_keys_free(&b->symbol_keys);
     b->walks = NULL;
-    b->lines = b->module_library = b->code_names = b->symbol_head = b->symbol_next = NULL;
+    b->lines = b->module_library = b->module_build_id = b->code_names = b->symbol_head = b->symbol_next = NULL;
     b->module_origin = NULL;
     return result;
 }

@@ -31,6 +31,8 @@ struct f4p_frame {
     uint32_t scope;    /* string id: `function`, for a comprehension or generator expression the function around it */
     uint16_t language; /* enum f4p_language */
     uint16_t origin;   /* enum f4p_origin */
+    uint32_t build_id; /* string id: where `offset` is not 0, of the file, in hexadecimal */
+    uint32_t zero;     /* frames are compared byte by byte */
 };
 
 struct f4p_stack {
@@ -91,6 +93,8 @@ struct f4p_heap {
     struct f4p_sums whole; /* of all */
     struct f4p_sums *sums; /* by entry id */
     uint64_t rss;          /* bytes; 0: not known */
+    uint64_t *resident;    /* by entry id: Q8 of its bytes, resident when last looked at; NULL: not known */
+    uint64_t resident_total, resident_whole; /* of `total`, of `whole` */
 };
 
 /**
@@ -168,6 +172,7 @@ struct f4p_group {
     uint64_t via_bytes;   /* Q8 */
     uint64_t entry_bytes; /* Q8, of `entry` */
     struct f4p_sums sums;
+    uint64_t resident;      /* Q8, if the heap's is known */
     struct f4p_sums before; /* in the other heap of a comparison */
 };
 

@@ -18,11 +18,6 @@
 #define MEMORY_BYTES (8ull << 30) /* of address space: debug files are mapped */
 #define MAX_SYMBOLS (16u << 20)
 
-struct address {
-    uint32_t module;
-    uint64_t offset;
-};
-
 struct f4p_symbols {
     struct f4p_symbol_view *views; /* the trace's own first */
     size_t count, room;
@@ -45,18 +40,18 @@ struct message {
 
 static int by_address(const void *a, const void *b)
 {
-    const struct address *x = a, *y = b;
+    const struct f4p_symbol_address *x = a, *y = b;
     if (x->module != y->module)
         return x->module < y->module ? -1 : 1;
     return x->offset < y->offset ? -1 : x->offset > y->offset;
 }
 
-static bool has(const struct address *sorted, size_t count, const struct address *wanted)
+static bool has(const struct f4p_symbol_address *sorted, size_t count, const struct f4p_symbol_address *wanted)
 {
     return count && bsearch(wanted, sorted, count, sizeof *sorted, by_address);
 }
 
-static size_t distinct(struct address *list, size_t count)
+static size_t distinct(struct f4p_symbol_address *list, size_t count)
 {
     size_t kept = 0;
     qsort(list, count, sizeof *list, by_address);
@@ -66,11 +61,10 @@ static size_t distinct(struct address *list, size_t count)
     return kept;
 }
 
-/* Addresses of native nodes without a symbol; NULL: no memory. */
-static struct address *wanted_addresses(const struct f4p_trace *trace, size_t *count)
+struct f4p_symbol_address *f4p_symbols_addresses(const struct f4p_trace *trace, bool nameless, size_t *count)
 {
-    struct address *known = malloc((trace->symbol_count + 1) * sizeof *known);
-    struct address *list = malloc((trace->node_count + 1) * sizeof *list);
+    struct f4p_symbol_address *known = malloc((trace->symbol_count + 1) * sizeof *known);
+    struct f4p_symbol_address *list = malloc((trace->node_count + 1) * sizeof *list);
     *count = 0;
     if (!known || !list) {
         free(known);
@@ -78,11 +72,11 @@ static struct address *wanted_addresses(const struct f4p_trace *trace, size_t *c
         return NULL;
     }
     for (size_t i = 0; i < trace->symbol_count; i++)
-        known[i] = (struct address){trace->symbols[i].module, trace->symbols[i].offset};
-    size_t known_count = distinct(known, trace->symbol_count), used = 0;
+        known[i] = (struct f4p_symbol_address){trace->symbols[i].module, trace->symbols[i].offset};
+    size_t known_count = nameless ? distinct(known, trace->symbol_count) : 0, used = 0;
     for (size_t i = 0; i < trace->node_count; i++) {
         uint32_t object = trace->nodes[i].object;
-        struct address address = {object - F4P_NODE_NATIVE, trace->nodes[i].offset};
+        struct f4p_symbol_address address = {object - F4P_NODE_NATIVE, trace->nodes[i].offset};
         if (object >= F4P_NODE_NATIVE && object < F4P_NODE_SPECIAL && address.module < trace->module_count &&
             !has(known, known_count, &address))
             list[used++] = address;
@@ -137,17 +131,14 @@ static bool map_path(const struct f4p_symbol_options *options, const char *path,
 
 static bool debug_path(const struct f4p_module_view *module, char to[PATH_MAX])
 {
-    int used = snprintf(to, PATH_MAX, "/usr/lib/debug/.build-id/");
-    if (module->build_id_bytes < 2)
-        return false;
-    for (uint32_t i = 0; i < module->build_id_bytes; i++)
-        used += sprintf(to + used, "%02x%s", module->build_id[i], i ? "" : "/");
-    strcpy(to + used, ".debug");
-    return true;
+    char id[F4P_BUILD_ID_TEXT];
+    f4p_symbols_build_id(id, module);
+    return module->build_id_bytes >= 2 &&
+           snprintf(to, PATH_MAX, "/usr/lib/debug/.build-id/%.2s/%s.debug", id, id + 2) < PATH_MAX;
 }
 
 static void look_up(struct worker *worker, const struct f4p_trace *trace, const struct f4p_symbol_options *options,
-                    const struct address *list, size_t count)
+                    const struct f4p_symbol_address *list, size_t count)
 {
     const struct f4p_module_view *module = &trace->modules[list->module];
     struct message message = {.kind = MESSAGE_BEGIN};
@@ -177,7 +168,7 @@ static void look_up(struct worker *worker, const struct f4p_trace *trace, const 
 }
 
 static void work(int fd, const struct f4p_trace *trace, const struct f4p_symbol_options *options,
-                 const struct address *list, size_t count)
+                 const struct f4p_symbol_address *list, size_t count)
 {
     struct rlimit cpu = {CPU_SECONDS, CPU_SECONDS}, core = {0, 0};
     struct worker worker = {.out = fdopen(fd, "w")};
@@ -234,13 +225,13 @@ static int add(struct f4p_symbols *s, const struct message *m, const char *funct
     return 0;
 }
 
-static int add_missing(struct f4p_symbols *s, const struct message *m)
+static int add_missing(struct f4p_symbols *s, uint32_t module, enum f4p_symbol_why why)
 {
     struct f4p_symbol_miss *missing = realloc(s->missing, (s->missing_count + 1) * sizeof *missing);
     if (!missing)
         return -1;
     s->missing = missing;
-    missing[s->missing_count++] = (struct f4p_symbol_miss){m->module, m->function_bytes == F4P_SYMBOL_OTHER_BUILD};
+    missing[s->missing_count++] = (struct f4p_symbol_miss){module, why};
     return 0;
 }
 
@@ -253,7 +244,9 @@ static int take_all(struct f4p_symbols *s, FILE *in, uint32_t *last)
         if (m.kind == MESSAGE_BEGIN) {
             *last = m.module;
         } else if (m.kind == MESSAGE_STATUS) {
-            if (add_missing(s, &m))
+            if (add_missing(s, m.module,
+                            m.function_bytes == F4P_SYMBOL_OTHER_BUILD ? F4P_SYMBOL_WHY_OTHER_BUILD
+                                                                       : F4P_SYMBOL_WHY_NO_FILE))
                 return -1;
         } else if (!receive(in, function, m.function_bytes, MAX_FUNCTION) ||
                    !receive(in, file, m.file_bytes, MAX_FILE)) {
@@ -267,7 +260,7 @@ static int take_all(struct f4p_symbols *s, FILE *in, uint32_t *last)
 
 /* One child; returns how many of the addresses are done with. 0: none could be started. */
 static size_t run_child(struct f4p_symbols *s, const struct f4p_trace *trace, const struct f4p_symbol_options *options,
-                        const struct address *list, size_t count, bool *failed)
+                        const struct f4p_symbol_address *list, size_t count, bool *failed)
 {
     int ends[2], status = 0;
     uint32_t last = F4P_NONE;
@@ -293,6 +286,7 @@ static size_t run_child(struct f4p_symbols *s, const struct f4p_trace *trace, co
         return 0;
     if (WIFEXITED(status) || last == F4P_NONE)
         return count;
+    *failed |= add_missing(s, last, F4P_SYMBOL_WHY_UNREADABLE) != 0;
     size_t done = 0; /* it crashed: go on behind the module it was at */
     while (done < count && list[done].module <= last)
         done++;
@@ -306,7 +300,7 @@ int f4p_symbols_resolve(struct f4p_trace *trace, const struct f4p_symbol_options
     *out = NULL;
     if (options->none || !trace->module_count)
         return 0;
-    struct address *list = wanted_addresses(trace, &count);
+    struct f4p_symbol_address *list = f4p_symbols_addresses(trace, true, &count);
     struct f4p_symbols *s = calloc(1, sizeof *s);
     if (!list || !s) {
         free(list);

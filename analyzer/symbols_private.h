@@ -26,6 +26,23 @@ enum f4p_symbol_status f4p_symbols_read_file(const char *path, const struct f4p_
                                              const uint64_t *offsets, size_t count, f4p_symbol_sink *sink,
                                              void *context);
 
+/* An address that occurs in a trace. */
+struct f4p_symbol_address {
+    uint32_t module;
+    uint64_t offset;
+};
+
+/** Addresses of a trace's native frames, ascending and distinct, to be freed; `nameless`: only those without a symbol.
+ * NULL: no memory. */
+struct f4p_symbol_address *f4p_symbols_addresses(const struct f4p_trace *trace, bool nameless, size_t *count);
+
+/* A module whose file told nothing. */
+struct f4p_symbol_miss {
+    uint32_t module;
+    enum f4p_symbol_why why;
+};
+const struct f4p_symbol_miss *f4p_symbols_missing(const struct f4p_symbols *symbols, size_t *count);
+
 /** Readable form of a C++ or Rust name in memory to free(); NULL: it is none, or no memory. */
 char *f4p_symbols_demangle(const char *name);
 

@@ -7,6 +7,7 @@
 #define STACKS 3u
 #define MAX_DEPTH 4096u
 #define SHOWN_DEPTH 24u
+#define NAMELESS 6u /* modules */
 
 /* ---- stacks ---- */
 
@@ -28,7 +29,13 @@ static void print_source(const struct f4p_page *page, const struct f4p_frame *fr
 static void print_frame(const struct f4p_page *page, const struct f4p_frame *frame, bool user)
 {
     char place[F4P_CELL_BYTES];
+    char nameless[F4P_BUILD_ID_TEXT + 32];
     const char *function = f4p_model_string(page->r->model, frame->function);
+    const char *build_id = f4p_model_string(page->r->model, frame->build_id);
+    if (frame->offset && *build_id) {
+        snprintf(nameless, sizeof nameless, "[no symbol, build-id %.16s]", build_id);
+        function = nameless;
+    }
     f4p_page_place(page, frame, place, sizeof place);
     fprintf(page->out, "      %c ", user ? '>' : ' ');
     if (user)
@@ -260,6 +267,45 @@ static void print_facts(const struct f4p_page *page)
 #undef X
 }
 
+/* Native code without names: which, why, and what to do. */
+static void print_nameless(const struct f4p_page *page)
+{
+    const struct f4p_report *r = page->r;
+    size_t shown = 0, left = 0;
+    bool files = false, stripped = false;
+    for (size_t i = 0; i < r->job->count; i++) {
+        const struct f4p_trace *trace = r->job->traces[i];
+        char build_id[F4P_BUILD_ID_TEXT];
+        size_t count;
+        struct f4p_symbol_gap *gaps = f4p_symbols_gaps(trace, r->job->symbols[i], &count);
+        for (size_t k = 0; k < count; k++) {
+            const struct f4p_module_view *module = &trace->modules[gaps[k].module];
+            files |= gaps[k].why == F4P_SYMBOL_WHY_NO_FILE || gaps[k].why == F4P_SYMBOL_WHY_OTHER_BUILD;
+            stripped |= gaps[k].why == F4P_SYMBOL_WHY_STRIPPED;
+            if (shown >= NAMELESS && !r->options->verbose) {
+                left++;
+                continue;
+            }
+            shown++;
+            fputs("   ", page->out);
+            f4p_page_cell(page, module->path, 200, true, false);
+            fprintf(page->out, ": %u of %u addresses without name: %s", gaps[k].nameless, gaps[k].addresses,
+                    f4p_symbols_why(gaps[k].why));
+            if (module->build_id_bytes)
+                fprintf(page->out, "; build-id %s", f4p_symbols_build_id(build_id, module));
+            fputc('\n', page->out);
+        }
+        free(gaps);
+    }
+    if (left)
+        fprintf(page->out, "   ... and %zu modules more, see --verbose\n", left);
+    if (files)
+        fputs("   names: --path-map=DIR=COPY with the same files, or --pack where the job ran; nothing is downloaded\n",
+              page->out);
+    else if (stripped)
+        fputs("   names: install their debug symbols, found by build-id under /usr/lib/debug\n", page->out);
+}
+
 static void print_trace(const struct f4p_page *page)
 {
     const struct f4p_report *r = page->r;
@@ -271,6 +317,12 @@ static void print_trace(const struct f4p_page *page)
             f4p_text_time(b, t->header->start_realtime_ns), *python ? ", Python " : "");
     f4p_page_cell(page, python, 20, false, false);
     fputc('\n', page->out);
+    const char *status = f4p_trace_fact_text(t, F4P_FACT_ID_PYTHON_STATUS);
+    if (*status && strcmp(status, "on") != 0) {
+        fputs("   Python stacks ", page->out);
+        f4p_page_cell(page, status, 120, false, false);
+        fputc('\n', page->out);
+    }
     if (f4p_model_exact(r->model))
         fprintf(page->out, "   %s allocations recorded\n", f4p_text_count(a, t->state.sampled));
     else
@@ -285,6 +337,7 @@ static void print_trace(const struct f4p_page *page)
     print_history(page);
     print_damage(page);
     print_list(page, t->notes, t->note_count);
+    print_nameless(page);
     if (r->options->verbose)
         print_list(page, t->logs, t->log_count);
     if (r->options->verbose)

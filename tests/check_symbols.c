@@ -116,21 +116,67 @@ START_TEST(test_symbols_none_looks_at_no_file)
 }
 END_TEST
 
-START_TEST(test_symbols_refuse_another_build)
+static enum f4p_symbol_why why_nameless(const struct f4p_trace *trace)
 {
     size_t count;
+    struct f4p_symbol_gap *gaps = f4p_symbols_gaps(trace, symbols, &count);
+    ck_assert_uint_eq(count, 1);
+    ck_assert_uint_eq(gaps[0].module, trace->module_count - 1);
+    ck_assert_uint_eq(gaps[0].addresses, 1);
+    ck_assert_uint_eq(gaps[0].nameless, 1);
+    enum f4p_symbol_why why = gaps[0].why;
+    free(gaps);
+    return why;
+}
+
+START_TEST(test_symbols_refuse_another_build)
+{
     struct f4p_trace *trace = make(exe, 1);
     resolve(trace, NULL, false);
     ck_assert_uint_eq(trace->symbol_count, 0);
-    const struct f4p_symbol_miss *missing = f4p_symbols_missing(symbols, &count);
-    ck_assert_uint_eq(count, 1);
-    ck_assert(missing[0].other_build);
+    ck_assert_int_eq(why_nameless(trace), F4P_SYMBOL_WHY_OTHER_BUILD);
     drop();
-    trace = make("/nowhere/at/all", 0);
+}
+END_TEST
+
+START_TEST(test_symbols_say_what_has_no_name)
+{
+    char build_id[F4P_BUILD_ID_TEXT];
+    size_t count;
+    struct f4p_trace *trace = make("/nowhere/at/all", 0);
     resolve(trace, NULL, false);
-    missing = f4p_symbols_missing(symbols, &count);
-    ck_assert_uint_eq(count, 1);
-    ck_assert(!missing[0].other_build);
+    ck_assert_int_eq(why_nameless(trace), F4P_SYMBOL_WHY_NO_FILE);
+    ck_assert_uint_eq(strlen(f4p_symbols_build_id(build_id, &trace->modules[trace->module_count - 1])), 40);
+    drop();
+    trace = make("[generated code]", 0);
+    resolve(trace, NULL, false);
+    ck_assert_int_eq(why_nameless(trace), F4P_SYMBOL_WHY_NO_PATH);
+    drop();
+    trace = make(exe, 0);
+    resolve(trace, NULL, true);
+    ck_assert_int_eq(why_nameless(trace), F4P_SYMBOL_WHY_NOT_ASKED);
+    drop();
+    trace = make(exe, 0);
+    resolve(trace, NULL, false);
+    ck_assert_ptr_null(f4p_symbols_gaps(trace, symbols, &count));
+    ck_assert_uint_eq(count, 0);
+    drop();
+}
+END_TEST
+
+/* A trace may claim any length. */
+START_TEST(test_symbols_bound_build_ids)
+{
+    static uint8_t bits[1 << 16];
+    char build_id[F4P_BUILD_ID_TEXT];
+    struct f4p_trace *trace = make("/nowhere/at/all", 0);
+    struct f4p_module_view *module = (struct f4p_module_view *)&trace->modules[trace->module_count - 1];
+    memset(bits, 0xab, sizeof bits);
+    module->build_id = bits;
+    module->build_id_bytes = sizeof bits;
+    ck_assert_uint_eq(strlen(f4p_symbols_build_id(build_id, module)), F4P_BUILD_ID_TEXT - 1);
+    resolve(trace, NULL, false);
+    ck_assert_int_eq(why_nameless(trace), F4P_SYMBOL_WHY_NO_FILE);
     drop();
 }
 END_TEST
@@ -268,6 +314,8 @@ int main(void)
     tcase_add_test(tc, test_symbols_of_our_own_file);
     tcase_add_test(tc, test_symbols_none_looks_at_no_file);
     tcase_add_test(tc, test_symbols_refuse_another_build);
+    tcase_add_test(tc, test_symbols_say_what_has_no_name);
+    tcase_add_test(tc, test_symbols_bound_build_ids);
     tcase_add_test(tc, test_symbols_follow_path_maps);
     tcase_add_test(tc, test_symbols_survive_hostile_files);
     tcase_add_test(tc, test_symbols_pack);
