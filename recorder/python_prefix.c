@@ -63,9 +63,13 @@ static bool try_prefix(const char *prefix, size_t bytes, unsigned minor)
     return false;
 }
 
-/* Each directory above `file`, as the interpreter itself looks for its library. */
+/* Each directory above `file`, as the interpreter itself looks for its library. What a search path like $ORIGIN/.. has
+ * led to is named with it; the interpreter names its files without. */
 static bool try_above(const char *file, unsigned minor)
 {
+    static char plain[PATH_MAX];
+    if (strstr(file, "/../") && realpath(file, plain))
+        file = plain;
     for (size_t bytes = strlen(file); bytes > 0; bytes--)
         if (file[bytes] == '/' && try_prefix(file, bytes, minor))
             return true;

@@ -179,6 +179,20 @@ static bool is_unlisted(void)
            trace.state.wait_status == 0;
 }
 
+/* What the report of a Python program will not have. */
+static void report_python(void)
+{
+    char status[160];
+
+    if (!f4p_launch_trace_stated(&trace, F4P_FACT_ID_PYTHON_STATUS, status, sizeof(status)) ||
+        strncmp(status, "off: ", 5) != 0)
+        return;
+    for (char *c = status; *c; c++)
+        if ((unsigned char)*c < 32 || *c == 127)
+            *c = '?';
+    fprintf(stderr, "fil4prod: no Python lines were recorded: %s; native frames were\n", status + 5);
+}
+
 static void report(void)
 {
     struct f4p_launch_findings findings;
@@ -188,6 +202,7 @@ static void report(void)
     f4p_launch_trace_commit(&trace);
     if (trace.fd < 0 || tidy(&findings) || options.config.quiet || is_unlisted())
         return;
+    report_python();
     if (f4p_launch_report(line, sizeof(line), options.command[0], &trace, &findings, options.verbose))
         fprintf(stderr, "%s\n", line);
 }
@@ -234,7 +249,7 @@ int main(int argc, char **argv)
         return cannot_run(run.exec_errno);
     stamp_end(&run);
     report();
-    f4p_launch_pack(&trace);
+    f4p_launch_pack(&trace, run.asked_ns, options.config.quiet);
     if (WIFEXITED(run.wait_status))
         return WEXITSTATUS(run.wait_status);
     if (run.interrupted && WTERMSIG(run.wait_status) == SIGINT)

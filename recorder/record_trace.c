@@ -346,3 +346,28 @@ bool f4p_launch_trace_attached(const struct f4p_launch_trace *trace)
         return false;
     return states[0].status != F4P_STATUS_EMPTY || states[1].status != F4P_STATUS_EMPTY;
 }
+
+/* What a recorder states when it starts is among its first records; nothing here is trusted but to be bytes. */
+bool f4p_launch_trace_stated(const struct f4p_launch_trace *trace, enum f4p_fact fact, char *text, size_t room)
+{
+    static uint8_t first[16384];
+    struct f4p_record head;
+    ssize_t got = -1;
+
+    if (trace->fd >= 0)
+        got = pread(trace->fd, first, sizeof(first), (off_t)section_offset(trace, F4P_SECTION_RECORDS));
+    for (size_t at = 0, end = got > 0 ? (size_t)got : 0; at + sizeof(head) <= end;) {
+        memcpy(&head, first + at, sizeof(head));
+        at += sizeof(head);
+        if (!head.type || head.bytes > end - at)
+            break;
+        if (head.type == F4P_RECORD_FACT && head.flags == F4P_FACT_TEXT && head.id == (uint32_t)fact && room) {
+            size_t bytes = head.bytes < room ? head.bytes : room - 1;
+            memcpy(text, first + at, bytes);
+            text[bytes] = 0;
+            return true;
+        }
+        at += ((size_t)head.bytes + 7) & ~(size_t)7;
+    }
+    return false;
+}

@@ -76,4 +76,7 @@ void f4p_launch_trace_bucket(struct f4p_launch_trace *trace, uint64_t t_ns, uint
 /** Whether a process has attached to the trace. */
 bool f4p_launch_trace_attached(const struct f4p_launch_trace *trace);
 
+/** A text fact that the recorder stated when it started, cut to `room`. false: it did not. */
+bool f4p_launch_trace_stated(const struct f4p_launch_trace *trace, enum f4p_fact fact, char *text, size_t room);
+
 #endif

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Python, every object and line against what programs state about themselves, on several releases.
 #
-# PYTHONS: names of releases (3.9 3.11 3.13 3.14 3.15: Debian's, unpacked under build/pythons) or interpreters' paths.
+# PYTHONS: names of releases (3.9 to 3.15, unpacked under build/pythons by tests/python/get.sh) or interpreters' paths.
 # WALKS: how many stacks the stress walks at least, per release.
 # shellcheck source=tests/lib.sh
 # shellcheck disable=SC2317
@@ -91,6 +91,45 @@ ways_to_start() {
     fi
 }
 
+# refuses WORDS PYTHON: what is wrong is said in the trace and by the launcher, and what is not Python's is recorded
+refuses() {
+    rm -rf "$TMP/run" && mkdir "$TMP/run" || return 1
+    "$RECORD" -o "$TMP/run/trace" --interval 1 "$2" -c 'import ctypes
+m = ctypes.CDLL(None).malloc
+m.restype = ctypes.c_void_p
+kept = [m(ctypes.c_size_t(77777)) for _ in range(10)]
+print(sum([len(str(n)) for n in range(1000)]))' >"$TMP/run/said" 2>"$TMP/run/complained"
+    [ "$(cat "$TMP/run/said")" = 2890 ] && grep -q "fil4prod: no Python lines were recorded: $1" "$TMP/run/complained" &&
+        fact_is 9 "off: $1" && "$programs/oracle.py" --without 77777 10 "$TMP/run/trace"
+}
+
+# doctored AT VALUE: the same interpreter as $fake, but for a word of what it says about itself
+doctored() {
+    "$programs/doctor.py" "$exe" "$fake" "$1" "$2"
+}
+
+refusals() {
+    exe=$(readlink -f "$2")
+    fake=$(dirname "$exe")/fil4prod-test-$$
+    case $1 in # where _Py_DebugOffsets has the offset of a frame's code object
+    python3.13) code=240 ;;
+    python3.14) code=264 ;;
+    *) code=328 ;;
+    esac
+    ok "$1_doctored" doctored $code +0
+    ok "$1_doctored_control" true_of "$fake" "$programs/main.py"
+    doctored 16 1
+    ok "$1_refuses_free_threaded" refuses 'free-threaded builds are not supported yet' "$fake"
+    doctored 8 0x03100000
+    ok "$1_refuses_another_release" refuses 'the interpreter does not describe itself as its release does' "$fake"
+    doctored $code 4096
+    ok "$1_refuses_what_cannot_be" refuses 'the interpreter describes itself in a way that cannot be' "$fake"
+    doctored $code +8
+    recorded "$fake" "$programs/functions.py" >"$TMP/out" 2>&1
+    ok "$1_stops_after_faults" fact_is 9 'off: too many stacks failed a check'
+    rm -f "$fake"
+}
+
 # interpreter NAME: its path in $python
 interpreter() {
     case $1 in
@@ -112,5 +151,6 @@ for name in ${PYTHONS:-/usr/bin/python3 3.14}; do
     allocators "$label" "$python"
     stress "$label" "$python"
     ways_to_start "$label" "$python"
+    case $label in python3.1[3-5]) refusals "$label" "$python" ;; esac
 done
 finish

@@ -1,8 +1,9 @@
 #!/bin/sh
-# Unpacks Debian's CPythons side by side, each with the libraries it was built for, from the mirror that this machine's
-# apt uses; nothing of the system's apt is touched.
+# Unpacks CPythons side by side: Debian's, each with the libraries it was built for, from the mirror that this machine's
+# apt uses, nothing of the system's apt being touched; and those of the JavaCPP presets, by mvn, for the releases that no
+# suite of Debian has. The latter are builds with a libpython.so.
 #
-# usage: tests/python/get.sh DIRECTORY VERSION...      VERSION: 3.9 3.11 3.13 3.14 3.15
+# usage: tests/python/get.sh DIRECTORY VERSION...      VERSION: 3.9 3.10 3.11 3.12 3.13 3.14 3.15
 #
 # Makes DIRECTORY/VERSION/bin/python3, a real executable, for each VERSION that is not there yet. It finds its own loader
 # and libraries, so that it, what it starts and what it preloads need nothing of the system's. Exit status 1, and one
@@ -15,6 +16,13 @@ suite_of() {
     3.11) echo bookworm ;;
     3.13) echo trixie ;;
     3.14 | 3.15) echo sid ;;
+    esac
+}
+
+preset_of() {
+    case $1 in
+    3.10) echo 3.10.8-1.5.8 ;;
+    3.12) echo 3.12.1-1.5.10 ;;
     esac
 }
 
@@ -59,9 +67,27 @@ settle() {
         ln -sf "python$2" "$1/../bin/python3"
 }
 
+# preset ROOT VERSION PRESET
+preset() {
+    command -v mvn >/dev/null || { echo "there is no mvn to get it with" && return 1; }
+    mvn -q -B dependency:copy "-Dartifact=org.bytedeco:cpython:$3:jar:linux-x86_64" "-DoutputDirectory=$1" || {
+        echo "mvn could not copy org.bytedeco:cpython:$3" && return 1
+    }
+    from=root/org/bytedeco/cpython/linux-x86_64
+    python3 -m zipfile -e "$1/cpython-$3-linux-x86_64.jar" "$1/root" && rm "$1/cpython-$3-linux-x86_64.jar" &&
+        ln -sf "$1/$from"/libffi.so.? "$1/$from/lib/python$2/lib-dynload/" && chmod +x "$1/$from/bin/python$2" &&
+        mkdir -p "$1/bin" && ln -sf "$1/$from/bin/python$2" "$1/bin/python$2" &&
+        "$1/bin/python$2" -c 'import ctypes, hashlib, zlib, multiprocessing' && ln -sf "python$2" "$1/bin/python3"
+}
+
 get() {
     root=$directory/$1
     [ ! -x "$root/bin/python3" ] || return 0
+    preset=$(preset_of "$1")
+    if [ -n "$preset" ]; then
+        mkdir -p "$root" && preset "$root" "$1" "$preset"
+        return
+    fi
     suite=$(suite_of "$1")
     [ -n "$suite" ] || return 1
     mkdir -p "$root"

@@ -4,6 +4,7 @@
 usage: oracle.py ANALYZE TRUTH TRACE...
        oracle.py --edges WALKS TRACE
        oracle.py --fact NUMBER TRACE
+       oracle.py --without BYTES COUNT TRACE
 
 For every process that stated: each marked block is in its live table with its size, thread and stack, function, file
 and line exactly. The lines are decoded here from the tables in the trace, and the analyzer must say the same: its sums by
@@ -314,6 +315,12 @@ def main():
     if sys.argv[1] == "--fact":
         print(Trace(sys.argv[3]).facts.get(int(sys.argv[2]), b"").decode().replace("\0", "\n"))
         return 0
+    if sys.argv[1] == "--without":
+        trace = Trace(sys.argv[4])
+        found = [site for _, size, site in trace.live if size == int(sys.argv[2])]
+        frames = [f for site in trace.sites for f in trace.stack(site[0]) if not isinstance(f, str)]
+        print("%d blocks, Python frames %s" % (len(found), frames[:SHOWN]))
+        return 0 if len(found) == int(sys.argv[3]) and not frames else 1
     analyze, prefix = sys.argv[1:3]
     traces = {}
     for path in sys.argv[3:]:
