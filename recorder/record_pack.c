@@ -1,5 +1,6 @@
 #include "recorder/record_pack.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stddef.h>
@@ -11,7 +12,7 @@
 
 #include "format/layout.h"
 
-#define LOOK_NS 2000000
+#define SECOND_NS 1000000000ull
 
 static bool has_stacks(const struct f4p_launch_trace *trace)
 {
@@ -42,6 +43,7 @@ static void run_analyzer(const char *analyzer, const char *file)
     char option[PATH_MAX + 8];
     char *const arguments[] = {(char *)"fil4prod-analyze", (char *)"-q", option, (char *)file, NULL};
     char *const environment[] = {(char *)"LC_ALL=C", NULL};
+    sigset_t none;
     int null = open("/dev/null", O_RDWR), score = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
     snprintf(option, sizeof(option), "--pack=%s", file);
     if (score >= 0 && write(score, "1000", 4) < 0)
@@ -50,25 +52,69 @@ static void run_analyzer(const char *analyzer, const char *file)
         if (null < 0 || dup2(null, i) < 0)
             _exit(127);
     setpgid(0, 0);
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
     execve(analyzer, arguments, environment);
     _exit(127);
 }
 
-void f4p_launch_pack(const struct f4p_launch_trace *trace)
+static uint64_t now_ns(void)
+{
+    struct timespec ts;
+    clock_gettime(CLOCK_MONOTONIC, &ts);
+    return (uint64_t)ts.tv_sec * SECOND_NS + (uint64_t)ts.tv_nsec;
+}
+
+/* false: it still runs when `budget_ns` is over, or somebody wants an end. */
+static bool wait_for(pid_t child, uint64_t budget_ns)
+{
+    static const int signals[] = {SIGCHLD, SIGTERM, SIGINT, SIGHUP, SIGQUIT};
+    uint64_t due = now_ns() + budget_ns;
+    sigset_t set;
+    sigemptyset(&set);
+    for (size_t i = 0; i < sizeof(signals) / sizeof(*signals); i++)
+        sigaddset(&set, signals[i]);
+    for (;;) {
+        pid_t ended = waitpid(child, NULL, WNOHANG);
+        if (ended == child || (ended < 0 && errno != EINTR))
+            return true;
+        uint64_t now = now_ns(), left = due > now ? due - now : 0;
+        struct timespec timeout = {(time_t)(left / SECOND_NS), (long)(left % SECOND_NS)};
+        int signal = left ? sigtimedwait(&set, NULL, &timeout) : -1;
+        if (!left || (signal > 0 && signal != SIGCHLD))
+            return false;
+    }
+}
+
+static uint64_t budget(uint64_t asked_ns)
+{
+    if (!asked_ns)
+        return F4P_PACK_SECONDS * SECOND_NS;
+    return now_ns() - asked_ns < F4P_PACK_PATIENCE_SECONDS * SECOND_NS ? F4P_PACK_ASKED_SECONDS * SECOND_NS : 0;
+}
+
+void f4p_launch_pack(const struct f4p_launch_trace *trace, uint64_t asked_ns, bool quiet)
 {
     static char analyzer[PATH_MAX];
-    struct timespec pause = {0, LOOK_NS};
+    uint64_t budget_ns = budget(asked_ns);
     if (trace->fd < 0 || !has_stacks(trace) || access(trace->file, W_OK) != 0 || !find_analyzer(analyzer))
         return;
-    pid_t child = fork();
+    pid_t child = budget_ns ? fork() : -1;
     if (child == 0)
         run_analyzer(analyzer, trace->file);
-    for (uint64_t waited = 0; child > 0 && waitpid(child, NULL, WNOHANG) == 0; waited += LOOK_NS) {
-        if (waited > F4P_PACK_SECONDS * 1000000000ull) {
-            kill(-child, SIGKILL);
-            waitpid(child, NULL, 0);
+    if (child < 0 && budget_ns)
+        return;
+    if (child > 0) {
+        setpgid(child, child); /* whichever is first */
+        if (wait_for(child, budget_ns))
             return;
-        }
-        nanosleep(&pause, NULL);
+        kill(-child, SIGKILL);
+        while (waitpid(child, NULL, 0) < 0 && errno == EINTR)
+            ;
     }
+    if (!quiet)
+        fprintf(stderr,
+                "fil4prod: %s: no time to put names of native frames into it: fil4prod-analyze --pack does, on this "
+                "machine\n",
+                trace->file);
 }

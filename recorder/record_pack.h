@@ -3,12 +3,20 @@
 #ifndef FIL4PROD_RECORD_PACK_H
 #define FIL4PROD_RECORD_PACK_H
 
+#include <stdbool.h>
+#include <stdint.h>
+
 #include "recorder/record_trace.h"
 
-#define F4P_PACK_SECONDS 20 /* what takes longer is ended */
+/* Who told the command to end waits for the launcher's exit status, and kills it when its patience ends: docker's after
+ * ten seconds. */
+#define F4P_PACK_SECONDS 10         /* what takes longer is ended */
+#define F4P_PACK_ASKED_SECONDS 2    /* if the command was told to end */
+#define F4P_PACK_PATIENCE_SECONDS 5 /* longer ago than this: not begun */
 
-/** Does nothing for traces without stacks and without an analyzer. Prints nothing; what fails leaves the trace as it
- * is. */
-void f4p_launch_pack(const struct f4p_launch_trace *trace);
+/** Does nothing for traces without stacks and without an analyzer. `asked_ns` as of struct f4p_launch_run. SIGTERM,
+ * SIGINT, SIGHUP and SIGQUIT, which must be blocked, end it early. What fails leaves the trace as it is; one line on
+ * stderr, unless `quiet`, says when time was up. */
+void f4p_launch_pack(const struct f4p_launch_trace *trace, uint64_t asked_ns, bool quiet);
 
 #endif

@@ -120,10 +120,17 @@ static bool reached_command(const struct f4p_launch_run *run, const siginfo_t *i
     return info->si_code <= 0 && info->si_pid != 0 && (info->si_pid == run->pid || info->si_pid == getpid());
 }
 
+static bool asks_to_end(int signal)
+{
+    return signal == SIGTERM || signal == SIGINT || signal == SIGHUP || signal == SIGQUIT;
+}
+
 static void pass_on(struct f4p_launch_run *run, const siginfo_t *info)
 {
     if (info->si_signo == SIGCHLD)
         return;
+    if (asks_to_end(info->si_signo) && !run->asked_ns)
+        run->asked_ns = now_ns();
     if (info->si_signo == SIGINT && info->si_code == SI_KERNEL)
         run->interrupted = 1;
     if (info->si_signo == SIGTSTP || info->si_signo == SIGTTIN || info->si_signo == SIGTTOU) {

@@ -18,9 +18,10 @@ struct f4p_launch_run {
     uint64_t (*look)(void *context); /* now and then; returns ns until the next call */
     /* found */
     pid_t pid;
-    int exec_errno;  /* not 0: the command could not be run */
-    int wait_status; /* as of waitpid */
-    int interrupted; /* a SIGINT came from the terminal */
+    int exec_errno;    /* not 0: the command could not be run */
+    int wait_status;   /* as of waitpid */
+    int interrupted;   /* a SIGINT came from the terminal */
+    uint64_t asked_ns; /* CLOCK_MONOTONIC when the command was first told to end from outside; 0: it was not */
     struct rusage usage;
     /* private */
     int stopped;     /* the command is */
