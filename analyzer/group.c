@@ -143,6 +143,7 @@ struct f4p_group *f4p_model_group(const struct f4p_model *model, enum f4p_groupi
         if (id == known)
             groups[id] = (struct f4p_group){.key = key, .entry = F4P_NONE};
         put_entry(&groups[id], i, &heap->sums[i], old);
+        groups[id].resident += heap->resident ? heap->resident[i] : 0;
     }
     failed = failed || find_vias(model, heap, group_of, groups);
     free(group_of);

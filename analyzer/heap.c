@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "format/weight.h"
+#include "ledger.h"
 #include "model.h"
 
 #define MAX_BUCKETS 4096u
@@ -14,12 +15,14 @@ static int heap_start(const struct f4p_model *model, struct f4p_heap *heap)
 {
     *heap = (struct f4p_heap){.exact = true, .sound = true};
     heap->sums = calloc(model->entries.count + 1ul, sizeof *heap->sums);
-    return heap->sums ? 0 : -1;
+    heap->resident = calloc(model->entries.count + 1ul, sizeof *heap->resident);
+    return heap->sums && heap->resident ? 0 : -1;
 }
 
 void f4p_heap_free(struct f4p_heap *heap)
 {
     free(heap->sums);
+    free(heap->resident);
     *heap = (struct f4p_heap){0};
 }
 
@@ -56,6 +59,30 @@ static uint64_t rss_at(const struct f4p_trace *trace, uint64_t t_ns)
 
 enum moment { MOMENT_END, MOMENT_PEAK, MOMENT_TIME };
 
+/* Only what every process of a heap knows of counts. */
+static void add_resident(const struct f4p_model_process *process, enum moment moment, const struct f4p_sums *sums,
+                         struct f4p_heap *heap)
+{
+    const struct f4p_trace *trace = process->trace;
+    uint64_t *resident = heap->resident ? malloc((trace->site_count + 1) * sizeof *resident) : NULL;
+    bool known = resident && (moment == MOMENT_END    ? f4p_rss_sites_end(trace, sums, resident)
+                              : moment == MOMENT_PEAK ? f4p_rss_sites_peak(trace, sums, resident)
+                                                      : false);
+    for (size_t site = 0; known && site < trace->site_count; site++) {
+        uint32_t entry = process->entry_of[site];
+        heap->resident_whole += resident[site];
+        if (entry == F4P_NONE)
+            continue;
+        heap->resident[entry] += resident[site];
+        heap->resident_total += resident[site];
+    }
+    free(resident);
+    if (known)
+        return;
+    free(heap->resident);
+    heap->resident = NULL;
+}
+
 static int add_process(const struct f4p_model_process *process, enum moment moment, uint64_t t_ns,
                        struct f4p_heap *heap)
 {
@@ -72,6 +99,7 @@ static int add_process(const struct f4p_model_process *process, enum moment mome
     else
         result = f4p_trace_heap_at(trace, t_ns, sums, &got);
     add_sites(process, sums, heap);
+    add_resident(process, moment, sums, heap);
     free(sums);
     heap->exact &= got.kind == F4P_INSTANT_EXACT;
     heap->sound &= got.sound;

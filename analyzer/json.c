@@ -243,9 +243,10 @@ static void write_resident(struct f4p_json *j, bool known, uint64_t q8)
         f4p_json_null(j, "resident_bytes");
 }
 
-static void write_entry(struct f4p_json *j, const struct f4p_report *r, uint32_t id, const struct f4p_sums *sums,
+static void write_entry(struct f4p_json *j, const struct f4p_report *r, uint32_t id, const struct f4p_heap *heap,
                         uint64_t bytes)
 {
+    const struct f4p_sums *sums = &heap->sums[id];
     const struct f4p_model *m = r->model;
     const struct f4p_entry *entry = f4p_model_entry(m, id);
     const struct f4p_model_process *process = &m->processes[entry->process];
@@ -253,6 +254,7 @@ static void write_entry(struct f4p_json *j, const struct f4p_report *r, uint32_t
     f4p_json_open(j, NULL, '{');
     f4p_json_number(j, "bytes", bytes);
     f4p_json_number(j, "error_bytes", whole(f4p_sums_error(sums, r->interval).half));
+    write_resident(j, heap->resident != NULL, heap->resident ? heap->resident[id] : 0);
     f4p_json_number(j, "blocks", whole_blocks(sums->blocks));
     f4p_json_number(j, "samples", sums->samples);
     f4p_json_number(j, "pid", process->pid);
@@ -264,18 +266,24 @@ static void write_entry(struct f4p_json *j, const struct f4p_report *r, uint32_t
     f4p_json_close(j, '}');
 }
 
+struct rest {
+    struct f4p_sums sums;
+    uint64_t bytes, resident; /* whole, Q8 */
+    size_t count;
+};
+
 /* What --top left out, as one stack, so that sums hold. */
-static void write_other(struct f4p_json *j, const struct f4p_report *r, const struct f4p_sums *sums, uint64_t bytes,
-                        size_t count)
+static void write_other(struct f4p_json *j, const struct f4p_report *r, const struct rest *rest, bool resident)
 {
     f4p_json_open(j, NULL, '{');
-    f4p_json_number(j, "bytes", bytes);
-    f4p_json_number(j, "error_bytes", whole(f4p_sums_error(sums, r->interval).half));
-    f4p_json_number(j, "blocks", whole_blocks(sums->blocks));
-    f4p_json_number(j, "samples", sums->samples);
+    f4p_json_number(j, "bytes", rest->bytes);
+    f4p_json_number(j, "error_bytes", whole(f4p_sums_error(&rest->sums, r->interval).half));
+    write_resident(j, resident, rest->resident);
+    f4p_json_number(j, "blocks", whole_blocks(rest->sums.blocks));
+    f4p_json_number(j, "samples", rest->sums.samples);
     f4p_json_number(j, "pid", r->model->processes[0].pid);
     f4p_json_text(j, "thread", "");
-    f4p_json_number(j, "stacks", count);
+    f4p_json_number(j, "stacks", rest->count);
     f4p_json_open(j, "frames", '[');
     f4p_json_open(j, NULL, '{');
     f4p_json_text(j, "function", "[other]");
@@ -322,8 +330,8 @@ static int write_stacks(struct f4p_json *j, const struct f4p_report *r, const st
     size_t count, shown;
     struct ranked *order = rank_entries(r, heap, &count);
     uint64_t *q8 = malloc((count + 1) * 2 * sizeof *q8);
-    uint64_t *bytes = q8 ? q8 + count + 1 : NULL, other_bytes = 0;
-    struct f4p_sums other = {0};
+    uint64_t *bytes = q8 ? q8 + count + 1 : NULL;
+    struct rest other = {0};
     int result = order && q8 ? 0 : -1;
     if (result)
         goto out;
@@ -335,13 +343,14 @@ static int write_stacks(struct f4p_json *j, const struct f4p_report *r, const st
     shown = r->options->top > 0 && (size_t)r->options->top < count ? (size_t)r->options->top : count;
     f4p_json_open(j, "stacks", '[');
     for (size_t i = 0; i < shown; i++)
-        write_entry(j, r, order[i].id, &heap->sums[order[i].id], bytes[i]);
+        write_entry(j, r, order[i].id, heap, bytes[i]);
     for (size_t i = shown; i < count; i++) {
-        f4p_sums_add(&other, &heap->sums[order[i].id]);
-        other_bytes += bytes[i];
+        f4p_sums_add(&other.sums, &heap->sums[order[i].id]);
+        other.bytes += bytes[i];
+        other.resident += heap->resident ? heap->resident[order[i].id] : 0;
     }
     if (shown < count)
-        write_other(j, r, &other, other_bytes, count - shown);
+        write_other(j, r, &other, heap->resident != NULL);
     f4p_json_close(j, ']');
 out:
     free(order);
@@ -365,6 +374,7 @@ static void write_groups(struct f4p_json *j, const struct f4p_report *r, const s
         f4p_json_number(j, "bytes", whole((double)group->sums.bytes / F4P_Q8));
         f4p_json_number(j, "error_bytes", whole(f4p_sums_error(&group->sums, r->interval).half));
         f4p_json_number(j, "blocks", whole_blocks(group->sums.blocks));
+        write_resident(j, heap->resident != NULL, group->resident);
         if (by == F4P_BY_LIBRARY)
             f4p_json_text(j, "library", group->key < m->strings.count ? f4p_model_string(m, (uint32_t)group->key) : "");
         if (by == F4P_BY_THREAD || by == F4P_BY_PROCESS)
@@ -458,6 +468,39 @@ static void write_timeline(struct f4p_json *j, const struct f4p_report *r)
 }
 
 static void write_gates(struct f4p_json *j, const struct f4p_report *r)
+/* ---- resident memory ---- */
+
+static void write_ledger(struct f4p_json *j, const char *name, const struct f4p_rss_ledger *ledger, uint64_t end_ns)
+{
+    if (!ledger->known) {
+        f4p_json_null(j, name);
+        return;
+    }
+    f4p_json_open(j, name, '{');
+    f4p_json_number(j, "t_ns", ledger->t_ns);
+    f4p_json_number(j, "from_ns", ledger->from_ns);
+    f4p_json_number(j, "age_ns", end_ns > ledger->t_ns ? end_ns - ledger->t_ns : 0);
+    f4p_json_number(j, "rss_bytes", ledger->rss);
+    for (int i = 0; i < F4P_RSS_TERM_COUNT; i++)
+        if (ledger->classes || i <= F4P_RSS_SWAPPED)
+            f4p_json_number(j, f4p_rss_term_key((enum f4p_rss_term)i), ledger->term[i]);
+        else
+            f4p_json_null(j, f4p_rss_term_key((enum f4p_rss_term)i));
+    f4p_json_signed(j, "unexplained_bytes", ledger->unexplained);
+    f4p_json_number(j, "heap_error_bytes", ledger->heap_error);
+    f4p_json_number(j, "probed_bytes", ledger->probed);
+    f4p_json_close(j, '}');
+}
+
+static void write_rss(struct f4p_json *j, const struct f4p_report *r)
+{
+    const struct f4p_model_process *target = &r->model->processes[0];
+    f4p_json_open(j, "rss", '{');
+    write_ledger(j, "last", &r->rss, target->end_ns - target->start_ns);
+    write_ledger(j, "peak", &r->rss_peak, target->end_ns - target->start_ns);
+    f4p_json_close(j, '}');
+}
+
 {
     f4p_json_open(j, "gates", '[');
     for (size_t i = 0; i < r->options->gate_count; i++) {
@@ -503,6 +546,7 @@ int f4p_json_report(const struct f4p_report *r, FILE *out)
         write_diff(j, r);
     write_timeline(j, r);
     write_gates(j, r);
+    write_rss(j, r);
     write_requests(j, r->trace);
     write_losses(j, r);
     write_nameless(j, r);

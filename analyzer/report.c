@@ -190,6 +190,8 @@ int f4p_report_make(struct f4p_report *r, const struct f4p_options *options, con
     if (!f4p_verdict_limit(r->trace, &r->limit))
         r->limit = 0;
     r->interval = f4p_model_interval(r->model);
+    r->rss = f4p_rss_ledger_make(r->trace->ledger);
+    r->rss_peak = f4p_rss_ledger_make(r->trace->ledger_peak);
     find_losses(r);
     int status = find_instants(r, error, error_bytes);
     if (status)

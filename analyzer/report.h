@@ -2,6 +2,7 @@
 #ifndef FIL4PROD_REPORT_H
 #define FIL4PROD_REPORT_H
 
+#include "ledger.h"
 #include "model.h"
 #include "options.h"
 #include "shape.h"
@@ -35,6 +36,7 @@ struct f4p_report {
     struct f4p_heap before, after; /* of --diff or --base */
     bool compared;
     char before_name[64], after_name[64];
+    struct f4p_rss_ledger rss, rss_peak; /* of the target's process: last look, the one with the largest RSS */
     uint64_t limit;    /* of the cgroup, bytes; 0: none known */
     uint64_t interval; /* bytes */
     struct f4p_point *timeline;

@@ -218,6 +218,10 @@ static void print_heap(const struct f4p_page *page)
                 f4p_text_clock(b, r->peak.t_ns, true));
     if (rss > 0)
         fprintf(page->out, "   RSS %s", f4p_page_bytes(page, a, rss));
+    double resident = heap->resident ? (double)heap->resident_whole / F4P_Q8 : all;
+    if (rss > 0 && resident < 0.98 * all)
+        fprintf(page->out, "   untouched %s", f4p_page_bytes(page, b, all - resident));
+    all = resident;
     /* A process that has freed its heap has not given the memory back: nothing to explain. */
     if (rss >= all && 2 * all > rss)
         fprintf(page->out, "   not heap %s (%.0f%%)", f4p_page_bytes(page, b, rss - all), 100 * (rss - all) / rss);

@@ -370,6 +370,7 @@ void f4p_page_facts(const struct f4p_page *page)
     print_processes(page);
     print_evidence(page);
     print_memory(page);
+    f4p_page_rss(page);
     print_trace(page);
     print_gates(page);
 }

@@ -60,6 +60,9 @@ void f4p_page_summary(const struct f4p_page *page);
 /** The lines WHO and SURE. */
 void f4p_page_trust(const struct f4p_page *page);
 
+/** What the process's resident memory consists of, where that is known. */
+void f4p_page_rss(const struct f4p_page *page);
+
 /** The full stacks of the largest entries, then f4p_page_facts(). */
 void f4p_page_details(const struct f4p_page *page);
 

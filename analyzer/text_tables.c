@@ -7,6 +7,7 @@
 #include "text_private.h"
 
 #define VIA_COLUMNS 17u
+#define RESIDENT_COLUMNS 10
 
 /* Drops the directory that the reader knows anyway: the working directory, the packages', the standard library's. */
 static const char *shorten(const struct f4p_page *page, const struct f4p_frame *frame)
@@ -153,7 +154,7 @@ struct table {
     double whole, largest;
     size_t label_columns;
     enum f4p_grouping by;
-    bool via; /* there is a column for it */
+    bool via, resident; /* there is a column for it */
     bool ties;
 };
 
@@ -180,6 +181,9 @@ static void print_row(const struct f4p_page *page, struct table *table, const st
         fprintf(page->out, " %5s  ", "");
     else
         fprintf(page->out, " %5.1f  ", bytes > 0 ? 100 * bars.half / bytes : 0);
+    if (table->resident)
+        fprintf(page->out, "%*s  ", RESIDENT_COLUMNS - 2,
+                f4p_text_bytes_like(number, (double)group->resident / F4P_Q8, table->largest, r->options->units));
     f4p_page_label(page, table->by, group, label, sizeof label);
     bool via = table->via && group->via;
     print_label(page, label, table->label_columns, via);
@@ -200,7 +204,9 @@ void f4p_page_held(const struct f4p_page *page, const char *title, const struct 
         via |= groups[i].via != 0 && (by == F4P_BY_LINE || by == F4P_BY_FUNCTION || by == F4P_BY_FILE);
     struct table table = {.by = by,
                           .whole = (double)(r->options->by_blocks ? heap->total.blocks : heap->total.bytes) / F4P_Q8};
-    const size_t fixed = 5 + 16 + 7 + 8;
+    /* Where much was never touched, what is there and what was asked for are two things. */
+    table.resident = heap->resident && (double)heap->resident_total < 0.95 * (double)heap->total.bytes;
+    const size_t fixed = 5 + 16 + 7 + 8 + (table.resident ? RESIDENT_COLUMNS : 0);
     table.label_columns = page->style.columns - fixed - (via ? VIA_COLUMNS : 0) - 1;
     if (via && page->style.columns < fixed + VIA_COLUMNS + 20) { /* too narrow for the last column */
         via = false;
@@ -210,6 +216,7 @@ void f4p_page_held(const struct f4p_page *page, const char *title, const struct 
     f4p_page_heading(page, "%s", title);
     fprintf(page->out, "%*s %6s %5s  %-*s%s\n", (int)(20 - (strlen(title) < 13 ? strlen(title) : 13)),
             r->options->by_blocks ? "blocks" : "bytes", "%", r->options->by_blocks ? "" : "+/-%",
+            table.resident ? RESIDENT_COLUMNS : 0, table.resident ? "resident  " : "",
             via ? (int)table.label_columns : 0, heading_of(page, by), via ? " via" : "");
     shown = count < rows ? count : rows;
     table.largest = count ? (double)groups[0].sums.bytes / F4P_Q8 : 0;

@@ -14,6 +14,7 @@ static int copy_heap(const struct f4p_model *m, const struct f4p_heap *from, str
 {
     size_t bytes = (m->entries.count + 1ul) * sizeof *to->sums;
     *to = *from;
+    to->resident = NULL; /* not shown by stack */
     to->sums = malloc(bytes);
     if (!to->sums)
         return -1;

@@ -37,26 +37,27 @@ enum f4p_compatible { F4P_COMPAT_PACKED = 1 << 0 /* symbols are embedded */ };
 /* ---- sections ---------------------------------------------------------------------------------------------- */
 
 /* X(NAME, number, what): who writes it stands in brackets. */
-#define F4P_SECTIONS(X)                                                       \
-    X(CONTROL, 1, "recorder state, intent, requests in flight [recorder]")    \
-    X(LAUNCH, 2, "launcher state [launcher]")                                 \
-    X(RECORDS, 3, "append-only records [recorder]")                           \
-    X(LAUNCH_RECORDS, 4, "append-only records [launcher]")                    \
-    X(NODES, 5, "array of struct f4p_node [recorder]")                        \
-    X(SITES, 6, "array of struct f4p_site [recorder]")                        \
-    X(LIVE, 7, "array of struct f4p_live [recorder]")                         \
-    X(TIMELINE, 8, "two arrays of struct f4p_bucket [recorder]")              \
-    X(LAUNCH_TIMELINE, 9, "two arrays of struct f4p_bucket [launcher]")       \
-    X(OPEN, 10, "deltas not yet sealed [recorder]")                           \
-    X(HISTORY, 11, "ring of blocks [recorder]")                               \
-    X(KEYFRAMES, 12, "F4P_LEVELS equal rings of key-frame blocks [recorder]") \
-    X(SYMBOLS, 13, "append-only records: symbols of native frames, added after the end [launcher, --pack]")
+#define F4P_SECTIONS(X)                                                                                     \
+    X(CONTROL, 1, "recorder state, intent, requests in flight [recorder]")                                  \
+    X(LAUNCH, 2, "launcher state [launcher]")                                                               \
+    X(RECORDS, 3, "append-only records [recorder]")                                                         \
+    X(LAUNCH_RECORDS, 4, "append-only records [launcher]")                                                  \
+    X(NODES, 5, "array of struct f4p_node [recorder]")                                                      \
+    X(SITES, 6, "array of struct f4p_site [recorder]")                                                      \
+    X(LIVE, 7, "array of struct f4p_live [recorder]")                                                       \
+    X(TIMELINE, 8, "two arrays of struct f4p_bucket [recorder]")                                            \
+    X(LAUNCH_TIMELINE, 9, "two arrays of struct f4p_bucket [launcher]")                                     \
+    X(OPEN, 10, "deltas not yet sealed [recorder]")                                                         \
+    X(HISTORY, 11, "ring of blocks [recorder]")                                                             \
+    X(KEYFRAMES, 12, "F4P_LEVELS equal rings of key-frame blocks [recorder]")                               \
+    X(SYMBOLS, 13, "append-only records: symbols of native frames, added after the end [launcher, --pack]") \
+    X(RESIDENT, 14, "what of the memory is resident [launcher; without one, recorder]")
 
 enum f4p_section_kind {
 #define X(name, number, what) F4P_SECTION_##name = number,
     F4P_SECTIONS(X)
 #undef X
-        F4P_SECTION_MAX = 13
+        F4P_SECTION_MAX = 14
 };
 
 struct f4p_section {
@@ -350,6 +351,78 @@ struct f4p_launch_state {
     int32_t wait_status; /* as waitpid(2) gave it; valid when ended */
     uint32_t exec_errno; /* not 0: the command could not be run */
     uint64_t end_t_ns;   /* valid when ended */
+/* ---- residency ------------------------------------------------------------------------------------------------- */
+
+/* What the process's resident memory consists of, as found by one look. heap - untouched = heap_resident, where
+ * untouched is what is neither resident nor swapped out. Classes of mappings: those of allocators (the program break,
+ * the C library's arenas, any mapping a live sample lies in), other anonymous ones, stacks, files, shared memory, the
+ * recorder's own. X(name, what) */
+#define F4P_LEDGER(X)                                                                             \
+    X(rss, "bytes resident as the kernel counts them, at the look's end")                         \
+    X(heap, "bytes of live blocks, estimated")                                                    \
+    X(heap_variance, "of heap, in units of 256 bytes squared")                                    \
+    X(heap_resident, "of heap, resident, estimated")                                              \
+    X(heap_swapped, "of heap, swapped out, estimated")                                            \
+    X(allocators, "bytes resident in mappings of allocators; heap_resident is in them")           \
+    X(anonymous, "bytes resident in other anonymous mappings")                                    \
+    X(stacks, "bytes resident in stacks")                                                         \
+    X(files, "bytes resident in mappings of files, and their private copies")                     \
+    X(shared, "bytes resident in shared anonymous memory, memfd and tmpfs")                       \
+    X(recorder, "bytes resident of the recorder: the trace, its index, its library")              \
+    X(object_arenas, "bytes of pymalloc's arenas, mapped; as far as resident, in anonymous")      \
+    X(probed, "bytes of mappings too large to look at each page, of which a part stands for all") \
+    X(skipped, "bytes of mappings not looked at: reserved without access, or of a device")        \
+    X(mappings, "how many there were")                                                            \
+    X(cost_ns, "time the look took")
+
+enum f4p_ledger_term {
+#define X(name, what) F4P_LEDGER_##name,
+    F4P_LEDGER(X)
+#undef X
+        F4P_LEDGER_COUNT
+};
+#define F4P_LEDGER_SLOTS 24u
+
+struct f4p_ledger {
+    uint64_t seq;     /* number of the look; two copies alternate: the valid one with the higher seq counts; 0: never */
+    uint64_t t_ns;    /* when the look ended */
+    uint64_t from_ns; /* when it began: a look may be spread over some time */
+    uint64_t valid;   /* bit i: value i (in the list's order) is known */
+    uint64_t value[F4P_LEDGER_SLOTS];
+    uint64_t reserved[3];
+    uint64_t check;
+};
+
+/* What is resident of a LIVE entry's block, and what is swapped out, in 1/65535. The mark of LIVE entry i is mark i. A
+ * mark whose check is wrong is of another block, or none was made yet. */
+struct f4p_mark {
+    uint16_t resident;
+    uint16_t swapped;
+    uint32_t check; /* low half of XXH64(resident, swapped, the entry's check; 8 bytes; seed = index) */
+};
+
+/* What was resident of the live samples of a site at the look `peak`, in 1/65535 of their bytes. */
+struct f4p_site_mark {
+    uint16_t resident;
+    uint16_t look;  /* low half of that ledger's seq */
+    uint32_t check; /* low half of XXH64(the 4 bytes before it, seed = site index) */
+};
+
+struct f4p_range {
+    uint64_t address;
+    uint64_t bytes;
+};
+
+/* Section RESIDENT begins with this. A mark for each place of LIVE follows, then twice a site mark for each place of
+ * SITES: those of the ledger in peak[i] are the i-th. */
+struct f4p_resident {
+    struct f4p_ledger last[2];    /* of the most recent look */
+    struct f4p_ledger peak[2];    /* of the look that found the largest rss */
+    struct f4p_range recorder[4]; /* where the recorder's own memory stands in the process; address 0: unused */
+    uint64_t ranges_check;        /* over `recorder` */
+    uint64_t reserved[375];
+};
+
     uint64_t user_us;    /* rusage of the command and its waited-for children */
     uint64_t system_us;
     uint64_t max_rss; /* bytes */
@@ -613,3 +686,8 @@ F4P_ASSERT_SIZE(struct f4p_node, 16);
 F4P_ASSERT_SIZE(struct f4p_block, 128);
 
 #endif
+F4P_ASSERT_SIZE(struct f4p_ledger, 256);
+F4P_ASSERT_SIZE(struct f4p_mark, 8);
+F4P_ASSERT_SIZE(struct f4p_site_mark, 8);
+F4P_ASSERT_SIZE(struct f4p_range, 16);
+F4P_ASSERT_SIZE(struct f4p_resident, 4096);

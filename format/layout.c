@@ -67,12 +67,18 @@ static void place_all(struct plan *plan, uint64_t file_bytes, bool exact)
 
     uint64_t share = (file_bytes - plan->offset) / 1000;
     uint64_t index_limit = (uint64_t)(F4P_NONE - 1); /* records are numbered by 32 bits */
-    place(plan, F4P_SECTION_LIVE, clamp(share * (exact ? 500 : 130), 0, index_limit * sizeof(struct f4p_live)));
+    place(plan, F4P_SECTION_LIVE, clamp(share * (exact ? 450 : 130), 0, index_limit * sizeof(struct f4p_live)));
     place(plan, F4P_SECTION_SITES, clamp(share * (exact ? 100 : 130), 0, 1ull << 31));
     place(plan, F4P_SECTION_NODES, clamp(share * (exact ? 100 : 125), 0, 1ull << 31));
     place(plan, F4P_SECTION_RECORDS, clamp(share * (exact ? 60 : 115), 0, 1ull << 31));
     uint64_t level = clamp(share * (exact ? 60 : 100), 0, 1ull << 31) / F4P_LEVELS / F4P_PAGE * F4P_PAGE;
     place(plan, F4P_SECTION_KEYFRAMES, level * F4P_LEVELS);
+    place(plan, F4P_SECTION_RESIDENT,
+          sizeof(struct f4p_resident) +
+              f4p_layout_find(plan->header, F4P_SECTION_LIVE)->bytes / sizeof(struct f4p_live) *
+                  sizeof(struct f4p_mark) +
+              f4p_layout_find(plan->header, F4P_SECTION_SITES)->bytes / sizeof(struct f4p_site) * 2 *
+                  sizeof(struct f4p_site_mark));
     /* The last page is in no section: the recorder asks for it to see whether the file is still whole. */
     place(plan, F4P_SECTION_HISTORY, (file_bytes - F4P_PAGE - plan->offset) / F4P_PAGE * F4P_PAGE);
 }

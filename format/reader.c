@@ -264,6 +264,7 @@ static void read_slow(struct f4p_trace *trace, const struct bounds *b)
     read_area(trace, F4P_SECTION_LAUNCH_RECORDS, 0, UINT64_MAX);
     read_area(trace, F4P_SECTION_LAUNCH_TIMELINE, 0, UINT64_MAX);
     read_area(trace, F4P_SECTION_SYMBOLS, 0, UINT64_MAX);
+    read_area(trace, F4P_SECTION_RESIDENT, 0, UINT64_MAX);
     read_area(trace, F4P_SECTION_HISTORY, 0, b->history);
     read_levels(trace);
     read_area(trace, F4P_SECTION_NODES, 0, b->nodes);
@@ -357,6 +358,8 @@ static int finish(struct f4p_trace *trace)
     if (trace->header->file_bytes > p->file_bytes)
         trace->damage.missing_bytes += trace->header->file_bytes - p->file_bytes;
     if (f4p_reader_tables(trace) || f4p_reader_records(trace))
+        return -1;
+    if (f4p_reader_residency(trace))
         return -1;
     f4p_reader_resolve(trace);
     f4p_reader_timeline(trace);

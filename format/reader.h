@@ -140,6 +140,11 @@ struct f4p_trace {
     const char *const *notes;
     size_t note_count;
 
+    const struct f4p_ledger *ledger, *ledger_peak; /* of the last look, of the one with the largest RSS; NULL: none */
+    const float *resident;         /* by live index: share that was resident when last looked at; -1: not known */
+    const float *swapped;          /* the same, swapped out; 0 where not known */
+    const float *resident_at_peak; /* by site id: share of its live bytes at ledger_peak; -1: not known; NULL: none */
+
     const struct f4p_point *timeline; /* recorder's and launcher's merged, ascending */
     size_t timeline_count;
     uint64_t timeline_step_ns;

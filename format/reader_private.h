@@ -95,6 +95,10 @@ const struct f4p_state *f4p_reader_state(const struct f4p_trace *trace);
 /** Live set, sites, peak, nodes, vitals, requests, launcher. After settle; counts damage. */
 int f4p_reader_tables(struct f4p_trace *trace);
 int f4p_reader_records(struct f4p_trace *trace);
+/** Ledgers and what was resident at the largest RSS. After tables. */
+int f4p_reader_residency(struct f4p_trace *trace);
+/** The mark of LIVE entry `index`, which `entry` stands at; false: none, or of another block. */
+bool f4p_reader_mark(const struct f4p_trace *trace, uint32_t index, const struct f4p_live *entry, struct f4p_mark *out);
 void f4p_reader_resolve(struct f4p_trace *trace);
 void f4p_reader_timeline(struct f4p_trace *trace);
 int f4p_reader_history(struct f4p_trace *trace);

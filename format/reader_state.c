@@ -120,7 +120,8 @@ static int gather_live(struct f4p_trace *trace)
     uint64_t hash;
 
     p->live_map = calloc(reach + 1ull, sizeof *p->live_map);
-    if (!p->live_map)
+    float *resident = f4p_reader_alloc(trace, (reach + 1ull) * 2 * sizeof *resident);
+    if (!p->live_map || !resident)
         return -1;
     for (uint32_t i = 0; i < reach; i++) {
         if (live[i].kind == 0 && f4p_reader_zero(&live[i], sizeof *live))
@@ -130,9 +131,15 @@ static int gather_live(struct f4p_trace *trace)
             trace->damage.torn_bytes += sizeof *live;
             continue;
         }
+        struct f4p_mark mark;
+        bool known = f4p_reader_mark(trace, i, &live[i], &mark);
+        resident[count] = known ? (float)mark.resident / 65535 : -1;
+        resident[reach + count] = known ? (float)mark.swapped / 65535 : 0;
         live[count] = live[i];
         p->live_map[i] = ++count;
     }
+    trace->resident = resident;
+    trace->swapped = resident + reach;
     trace->live = live;
     trace->live_count = count;
     return 0;

@@ -9,6 +9,8 @@
 #include <unistd.h>
 
 #include "recorder/record_log.h"
+#include "recorder/record_rss.h"
+#include "recorder/record_others.h"
 #include "recorder/record_tree.h"
 #include "recorder/vitals.h"
 
@@ -117,6 +119,7 @@ void f4p_launch_watch_start(struct f4p_launch_trace *trace, pid_t pid)
     watch.pid = pid;
     f4p_vitals_resolve(&watch.source, "", (uint32_t)pid);
     f4p_launch_tree_start(pid, f4p_launch_trace_now(trace));
+    f4p_launch_rss_start(pid);
     f4p_launch_trace_fact_u64(trace, F4P_FACT_ID_PID, (uint64_t)pid);
     f4p_launch_trace_fact_u64(trace, F4P_FACT_ID_PPID, (uint64_t)getpid());
     trace->state.pid = (uint32_t)pid;
@@ -201,4 +204,5 @@ void f4p_launch_watch_end(struct f4p_launch_trace *trace, struct f4p_launch_find
     for (unsigned i = 0; i < F4P_VITAL_COUNT; i++) /* the cgroup may have been removed already */
         if (!(watch.end.valid >> i & 1) && watch.now.valid >> i & 1)
             f4p_vitals_set(&watch.end, (enum f4p_vital)i, watch.now.value[i]);
+    f4p_launch_rss_look(trace, now, known(&watch.now, F4P_VITAL_rss));
 }

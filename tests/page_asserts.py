@@ -17,6 +17,7 @@ LISTS = {
     "Passive reasons": ("F4P_PASSIVE_", "F4P_PASSIVE_REASONS"),
     "Losses": ("F4P_LOSS_", "F4P_LOSSES"),
     "Vitals": ("F4P_VITAL_", "F4P_VITALS"),
+    "Ledger": ("F4P_LEDGER_", "F4P_LEDGER"),
     "Record types": ("F4P_RECORD_", "F4P_RECORDS"),
     "Facts": ("F4P_FACT_ID_", "F4P_FACTS"),
     "Special frames": ("F4P_SPECIAL_", "F4P_SPECIALS"),

@@ -1,0 +1,184 @@
+#include "rss.h"
+
+#include <stddef.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <time.h>
+
+#include "attributes.h"
+#include "format/barrier.h"
+#include "format/hash.h"
+#include "format/layout.h"
+#include "residency.h"
+
+#define SLICE 12000     /* units, about 0.1 ms */
+#define COST_SHARE 100u /* a pause is at least this many times what the slice before it took */
+#define PERIOD 250000000u
+#define MAX_REGIONS 2048u /* listing them is one slice: about half a millisecond */
+
+enum phase { IDLE, SCAN, BLOCKS, SITES };
+
+static struct {
+    struct f4p_residency look;
+    struct f4p_region regions[MAX_REGIONS];
+    struct f4p_resident *head; /* NULL: the trace has no such section */
+    struct f4p_mark *marks;
+    struct f4p_site_mark *site_marks;
+    uint32_t site_room;
+    struct f4p_residency_site *sites;
+    size_t sites_bytes;
+    enum phase phase;
+    uint32_t index;
+    uint64_t next_ns, from_ns, cost_ns;
+    uint64_t seq, peaks, peak_rss;
+    bool hopeless; /* pagemap cannot be read here */
+} rss;
+
+static uint64_t monotonic_ns(void)
+{
+    struct timespec ts;
+    clock_gettime(CLOCK_MONOTONIC, &ts);
+    return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+}
+
+void f4p_rss_attach(struct f4p_writer *w, const void *base, const void *memory, uint64_t memory_bytes)
+{
+    const struct f4p_section *section = f4p_layout_find(&w->header, F4P_SECTION_RESIDENT);
+    struct f4p_range *ranges;
+
+    rss.head = NULL;
+    rss.phase = IDLE;
+    rss.seq = rss.peaks = rss.peak_rss = rss.next_ns = 0;
+    if (!section)
+        return;
+    rss.head = (void *)((uint8_t *)base + section->offset);
+    rss.marks = (void *)(rss.head + 1);
+    rss.site_marks =
+        (void *)(rss.marks + f4p_layout_find(&w->header, F4P_SECTION_LIVE)->bytes / sizeof(struct f4p_live));
+    rss.site_room = (uint32_t)(f4p_layout_find(&w->header, F4P_SECTION_SITES)->bytes / sizeof(struct f4p_site));
+    memset(rss.head, 0, sizeof(*rss.head)); /* of an image that exec replaced */
+    ranges = rss.head->recorder;
+    ranges[0] = (struct f4p_range){(uintptr_t)base, w->header.file_bytes};
+    ranges[1] = (struct f4p_range){(uintptr_t)memory, memory_bytes};
+    rss.head->ranges_check = f4p_hash(ranges, sizeof(rss.head->recorder), 0);
+}
+
+static void clear_sites(void)
+{
+    if (rss.sites) {
+        madvise(rss.sites, rss.sites_bytes, MADV_DONTNEED);
+        return;
+    }
+    rss.sites_bytes = rss.site_room * sizeof(*rss.sites);
+    void *p = mmap(NULL, rss.sites_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (p != MAP_FAILED)
+        rss.sites = p;
+}
+
+static void begin(uint64_t now)
+{
+    clear_sites();
+    rss.head->recorder[2] = (struct f4p_range){(uintptr_t)rss.sites, rss.sites ? rss.sites_bytes : 0};
+    rss.head->ranges_check = f4p_hash(rss.head->recorder, sizeof(rss.head->recorder), 0);
+    f4p_residency_begin(&rss.look, 0, rss.regions, MAX_REGIONS, rss.head->recorder, now);
+    rss.look.sites = rss.sites;
+    rss.look.site_room = rss.sites ? rss.site_room : 0;
+    rss.index = 0;
+    rss.from_ns = now;
+    rss.cost_ns = 0;
+    rss.phase = SCAN;
+}
+
+/* As f4p_vitals_publish: a kill at any instruction leaves the slot valid or visibly not. */
+static void publish(struct f4p_ledger *slot)
+{
+    const struct f4p_ledger *found = &rss.look.found;
+    __atomic_store_n(&slot->check, ~found->check, __ATOMIC_RELAXED);
+    f4p_release();
+    memcpy(slot, found, offsetof(struct f4p_ledger, check));
+    f4p_release();
+    __atomic_store_n(&slot->check, found->check, __ATOMIC_RELAXED);
+}
+
+/* false: there is nothing to publish. */
+static bool finish(const struct f4p_writer *w, uint64_t now)
+{
+    struct f4p_ledger *found = &rss.look.found;
+
+    f4p_residency_finish(&rss.look);
+    f4p_residency_set(&rss.look, F4P_LEDGER_object_arenas, w->state.arena_bytes);
+    f4p_residency_set(&rss.look, F4P_LEDGER_cost_ns, rss.cost_ns);
+    found->seq = ++rss.seq;
+    found->from_ns = rss.from_ns;
+    found->t_ns = now;
+    f4p_residency_seal(found);
+    return found->valid >> F4P_LEDGER_rss & 1;
+}
+
+static bool put_site_marks(const struct f4p_writer *w)
+{
+    struct f4p_site_mark *marks = rss.site_marks + ((rss.peaks + 1) & 1) * rss.site_room;
+    uint32_t end = rss.index + SLICE / 8;
+
+    for (; rss.index < w->state.sites && rss.index < rss.site_room && rss.sites; rss.index++) {
+        if (rss.index == end)
+            return false;
+        marks[rss.index] = f4p_residency_site_mark(rss.index, rss.seq, &rss.sites[rss.index]);
+    }
+    return true;
+}
+
+static void step_blocks(struct f4p_writer *w, uint64_t now, int64_t *budget)
+{
+    if (rss.index < w->state.live_high)
+        rss.index += f4p_residency_blocks(&rss.look, w->live + rss.index, rss.marks + rss.index, rss.index,
+                                          w->state.live_high - rss.index, w->base_interval, budget);
+    if (rss.index < w->state.live_high)
+        return;
+    rss.phase = IDLE;
+    if (rss.look.failed || !finish(w, now))
+        return;
+    publish(&rss.head->last[rss.seq & 1]);
+    if (rss.look.found.value[F4P_LEDGER_rss] >= rss.peak_rss) {
+        rss.peak_rss = rss.look.found.value[F4P_LEDGER_rss];
+        rss.phase = SITES;
+        rss.index = 0;
+    }
+}
+
+static void slice(struct f4p_writer *w, uint64_t now)
+{
+    int64_t budget = SLICE;
+
+    if (rss.phase == SITES) {
+        if (put_site_marks(w)) {
+            publish(&rss.head->peak[++rss.peaks & 1]);
+            rss.phase = IDLE;
+        }
+        return;
+    }
+    if (!f4p_residency_open(&rss.look)) {
+        rss.hopeless = true;
+        return;
+    }
+    if (rss.phase == SCAN && f4p_residency_scan(&rss.look, &budget))
+        rss.phase = BLOCKS;
+    if (rss.phase == BLOCKS)
+        step_blocks(w, now, &budget);
+    f4p_residency_close(&rss.look);
+    rss.hopeless |= rss.look.failed;
+}
+
+COLD void f4p_rss_step(struct f4p_writer *w, uint64_t now_ns)
+{
+    if (now_ns < rss.next_ns || !rss.head || rss.hopeless)
+        return;
+    uint64_t before = monotonic_ns();
+    if (rss.phase == IDLE)
+        begin(now_ns);
+    else
+        slice(w, now_ns);
+    uint64_t cost = monotonic_ns() - before, pause = cost * COST_SHARE;
+    rss.cost_ns += cost;
+    rss.next_ns = now_ns + (rss.phase == IDLE && pause < PERIOD ? PERIOD : pause);
+}
