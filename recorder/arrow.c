@@ -69,9 +69,8 @@ void arrow_mi_free(void *block);
 
 EXPORT void *arrow_mi_malloc_aligned(size_t size, size_t alignment)
 {
-    if (UNLIKELY(size >= f4p_thread.left))
+    if (UNLIKELY(f4p_thread_take(size)))
         return f4p_sample_call(F4P_CALL_ARROW, alignment, size);
-    f4p_thread.left -= size;
     return f4p_arrow.malloc_aligned(size, alignment);
 }
 

@@ -7,6 +7,8 @@
 
 #include <stddef.h>
 
+#include "attributes.h"
+
 struct f4p_arrow {
     void *(*malloc_aligned)(size_t size, size_t alignment);
     void *(*realloc_aligned)(void *block, size_t size, size_t alignment);
@@ -14,6 +16,6 @@ struct f4p_arrow {
 };
 
 /* Usable from the first call on: starts with functions that look for the real ones. */
-extern struct f4p_arrow f4p_arrow;
+extern HIDDEN struct f4p_arrow f4p_arrow;
 
 #endif

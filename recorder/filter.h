@@ -11,30 +11,27 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "attributes.h"
+
 #define F4P_FILTER_SMALL_BITS 16
 #define F4P_FILTER_LARGE_BITS 20
-#define F4P_FILTER_SECOND_BITS 19
+#define F4P_FILTER_SECOND_BITS 20
 #define F4P_FILTER_SMALL_LIMIT 2048 /* live samples; beyond them the large filter serves */
 
-/* The small and the large filter, one behind the other. */
-extern uint8_t f4p_filter[(1u << F4P_FILTER_SMALL_BITS) + (1u << F4P_FILTER_LARGE_BITS)];
+/* Which one serves: its address, a multiple of 64, + 64 - bits. One word, so that readers need no lock. */
+extern HIDDEN uint64_t f4p_filter_shape;
 
-/* Which one serves: (offset in f4p_filter) << 8 | (64 - bits). One word, so that readers need no lock. */
-extern uint64_t f4p_filter_shape;
-#define F4P_FILTER_SMALL (64 - F4P_FILTER_SMALL_BITS)
-#define F4P_FILTER_LARGE ((uint64_t)1 << F4P_FILTER_SMALL_BITS << 8 | (64 - F4P_FILTER_LARGE_BITS))
-
-static inline uint8_t *f4p_filter_slot(uint64_t shape, const void *pointer)
+static inline volatile uint8_t *f4p_filter_slot(uint64_t shape, const void *pointer)
 {
     uintptr_t address = (uintptr_t)pointer;
     uint64_t page = (address >> 12) * 0x9e3779b97f4a7c15u >> (shape & 63);
-    return &f4p_filter[(shape >> 8) + (page ^ (address >> 4 & 63))];
+    return (volatile uint8_t *)(shape & ~(uint64_t)63) + (page ^ (address >> 4 & 63));
 }
 
 static inline bool f4p_filter_maybe(const void *pointer)
 {
     uint64_t shape = __atomic_load_n(&f4p_filter_shape, __ATOMIC_RELAXED);
-    return __atomic_load_n(f4p_filter_slot(shape, pointer), __ATOMIC_RELAXED) != 0;
+    return *f4p_filter_slot(shape, pointer) != 0; /* volatile: as good as atomic, and one instruction */
 }
 
 /** The second opinion, for slow paths: still only "no" or "maybe". */

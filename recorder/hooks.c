@@ -17,26 +17,23 @@
 
 EXPORT void *malloc(size_t size)
 {
-    if (UNLIKELY(size >= f4p_thread.left))
+    if (UNLIKELY(f4p_thread_take(size)))
         return f4p_sample_call(F4P_CALL_MALLOC, 1, size);
-    f4p_thread.left -= size;
     return f4p_real.malloc(size);
 }
 
 EXPORT void *calloc(size_t count, size_t size)
 {
     size_t bytes;
-    if (UNLIKELY(__builtin_mul_overflow(count, size, &bytes) || bytes >= f4p_thread.left))
+    if (UNLIKELY(__builtin_mul_overflow(count, size, &bytes) || f4p_thread_take(bytes)))
         return f4p_sample_call(F4P_CALL_CALLOC, count, size);
-    f4p_thread.left -= bytes;
     return f4p_real.calloc(count, size);
 }
 
 EXPORT void *realloc(void *block, size_t size)
 {
-    if (UNLIKELY(!block || !size || size >= f4p_thread.left || f4p_filter_maybe(block)))
+    if (UNLIKELY(!block || !size || f4p_filter_maybe(block) || f4p_thread_take(size)))
         return f4p_sample_realloc(block, size);
-    f4p_thread.left -= size;
     return f4p_real.realloc(block, size);
 }
 

@@ -75,10 +75,8 @@ static COLD void *new_object(struct allocator *a, size_t size, bool zero)
 
 static inline void *object_malloc(struct allocator *a, size_t size)
 {
-    if (UNLIKELY(size <= SMALL && size >= f4p_thread.left))
+    if (size <= SMALL && UNLIKELY(f4p_thread_take(size)))
         return new_object(a, size, false);
-    if (size <= SMALL)
-        f4p_thread.left -= size;
     return a->malloc(a->context, size);
 }
 
@@ -87,9 +85,8 @@ static inline void *object_calloc(struct allocator *a, size_t count, size_t size
     size_t bytes;
     if (__builtin_mul_overflow(count, size, &bytes) || bytes > SMALL)
         return a->calloc(a->context, count, size);
-    if (UNLIKELY(bytes >= f4p_thread.left))
+    if (UNLIKELY(f4p_thread_take(bytes)))
         return new_object(a, bytes, true);
-    f4p_thread.left -= bytes;
     return a->calloc(a->context, count, size);
 }
 
@@ -102,10 +99,7 @@ static inline void *object_realloc(struct allocator *a, void *block, size_t size
     /* A block of the C allocator went through our realloc or malloc, which took its bytes off. */
     if (!moved || !size || size > SMALL || f4p_thread.left != left)
         return moved;
-    if (UNLIKELY(size >= left))
-        return grown_object(a, moved, size);
-    f4p_thread.left -= size;
-    return moved;
+    return UNLIKELY(f4p_thread_take(size)) ? grown_object(a, moved, size) : moved;
 }
 
 #define HOOKS(name, domain)                                              \

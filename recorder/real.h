@@ -9,6 +9,8 @@
 #include <stddef.h>
 #include <sys/types.h>
 
+#include "attributes.h"
+
 /* X(return type, name, parameters, arguments): what the next object after us in search order defines. */
 #define F4P_REAL(X)                                                                                 \
     X(void *, malloc, (size_t size), (size))                                                        \
@@ -33,7 +35,7 @@ struct f4p_real {
 };
 
 /* Usable from the first call on: starts with functions that resolve the real ones. */
-extern struct f4p_real f4p_real;
+extern HIDDEN struct f4p_real f4p_real;
 
 /** Address of the first definition of `name` in the loaded objects, ours left out, or NULL. Not for fast paths. */
 void *f4p_symbol(const char *name);

@@ -116,8 +116,12 @@ void f4p_launch_tree_scan(uint64_t t_ns)
     } while (tree.count > before);
 }
 
-/* 0: gone, or without memory of its own any more. */
-static uint64_t read_rss(pid_t pid)
+bool f4p_launch_tree_has(pid_t pid)
+{
+    return pid == getpid() || is_member(pid);
+}
+
+uint64_t f4p_launch_tree_rss_of(pid_t pid)
 {
     char text[128];
     unsigned long pages = 0;
@@ -127,17 +131,19 @@ static uint64_t read_rss(pid_t pid)
     return (uint64_t)pages * (uint64_t)sysconf(_SC_PAGESIZE);
 }
 
-static void read_command(struct member *member, const char *redact)
+void f4p_launch_tree_command(pid_t pid, const char *redact, char *to, size_t room)
 {
     char list[COMMAND_BYTES];
-    ssize_t got = read_process(member->pid, "cmdline", list, sizeof(list));
+    ssize_t got = read_process(pid, "cmdline", list, sizeof(list));
 
-    got = (ssize_t)f4p_redact(member->command, sizeof(member->command), list, got > 0 ? (size_t)got : 0, redact);
-    while (got > 0 && !member->command[got - 1])
+    got = (ssize_t)f4p_redact(to, room, list, got > 0 ? (size_t)got : 0, redact);
+    while (got > 0 && !to[got - 1])
         got--;
+    if (got <= 0)
+        *to = 0;
     for (ssize_t i = 0; i < got; i++)
-        if (!member->command[i])
-            member->command[i] = ' ';
+        if (!to[i])
+            to[i] = ' ';
 }
 
 static void record(struct f4p_launch_trace *trace, const struct member *member, int wait_status)
@@ -160,14 +166,14 @@ uint64_t f4p_launch_tree_rss(struct f4p_launch_trace *trace)
 
     for (unsigned i = 0; i < tree.count;) {
         struct member *member = &tree.members[i];
-        uint64_t rss = read_rss(member->pid);
+        uint64_t rss = f4p_launch_tree_rss_of(member->pid);
         if (rss == 0 && member->pid != tree.command) {
             record(trace, member, UNKNOWN_STATUS);
             *member = tree.members[--tree.count];
             continue;
         }
         if (rss >= LARGE && member->max_rss < LARGE)
-            read_command(member, trace->redact);
+            f4p_launch_tree_command(member->pid, trace->redact, member->command, sizeof(member->command));
         if (rss > member->max_rss)
             member->max_rss = rss;
         sum += rss;

@@ -379,10 +379,10 @@ static void forget_nested(void *block)
 }
 
 /* Before the real free: afterwards another thread may get the address and record it. */
-static void forget_before(struct f4p_thread_state *t, void *block)
+static COLD void forget_before(struct f4p_thread_state *t, void *block)
 {
     int saved = errno;
-    if (f4p_filter_likely(block) && f4p_sample_ready(t)) {
+    if (f4p_sample_ready(t)) {
         bool nested = f4p_sample_nested(t, __builtin_frame_address(0));
         if (nested && f4p_lock_is_mine(t->tid)) {
             forget_nested(block);
@@ -402,13 +402,15 @@ static void forget_before(struct f4p_thread_state *t, void *block)
 
 void f4p_sample_free(void *block)
 {
-    forget_before(&f4p_thread, block);
+    if (UNLIKELY(f4p_filter_likely(block)))
+        forget_before(&f4p_thread, block);
     f4p_real.free(block);
 }
 
 void f4p_sample_forget(void *block)
 {
-    forget_before(&f4p_thread, block);
+    if (f4p_filter_likely(block))
+        forget_before(&f4p_thread, block);
 }
 
 /* ---- realloc ---- */
@@ -522,7 +524,7 @@ void *f4p_sample_realloc(void *block, size_t size)
     if (!block)
         return f4p_sample_call(F4P_CALL_MALLOC, 1, size);
     if (size == 0) { /* the C library frees */
-        forget_before(&f4p_thread, block);
+        f4p_sample_forget(block);
         return f4p_real.realloc(block, size);
     }
     return any_realloc(block, size, 0);

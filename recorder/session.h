@@ -26,7 +26,7 @@ struct f4p_session {
     const uint8_t *alive; /* a page that reads 1, but not in a forked child that did not notice yet */
 };
 
-extern struct f4p_session f4p_session;
+extern HIDDEN struct f4p_session f4p_session;
 
 /** The library's constructor: reads the environment, attaches to the launcher's file if it is meant for us. */
 void f4p_session_start(void);

@@ -23,7 +23,27 @@ struct f4p_thread_state {
     uint8_t object_shift;
 };
 
-extern THREAD_LOCAL struct f4p_thread_state f4p_thread;
+extern HIDDEN THREAD_LOCAL struct f4p_thread_state f4p_thread;
+
+/**
+ * Takes `size` bytes from the gap. true: the sample falls due, and nothing was taken. On x86-64 one instruction does
+ * it, so that a signal handler sees the gap before or after.
+ */
+static inline bool f4p_thread_take(uint64_t size)
+{
+#ifdef __x86_64__
+    bool due;
+    __asm__("subq %2, %1" : "=@ccbe"(due), "+m"(f4p_thread.left) : "r"(size));
+    if (UNLIKELY(due))
+        f4p_thread.left += size;
+    return due;
+#else
+    if (UNLIKELY(size >= f4p_thread.left))
+        return true;
+    f4p_thread.left -= size;
+    return false;
+#endif
+}
 
 /** Begins a slow path; `frame` is the address of the frame that it ends with. */
 static inline void f4p_thread_enter(struct f4p_thread_state *t, void *frame)

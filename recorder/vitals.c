@@ -424,7 +424,29 @@ static void read_keys(struct f4p_vitals_source *source, const char *directory, s
         visit_lines(source, visit_key, &lookup);
 }
 
-static void read_process(struct f4p_vitals_source *source, struct f4p_vitals *facts)
+/* Of the status file: whether it says that the process lives. One that is exiting has no memory any more, one that is
+ * about to has SIGKILL (bit 8 of the mask) pending. */
+struct status {
+    struct lookup lookup;
+    bool memory, doomed;
+};
+
+static bool visit_status(void *context, char *line)
+{
+    struct status *status = context;
+    size_t bytes = strlen(line);
+
+    if (starts(line, "VmRSS:"))
+        status->memory = true;
+    if (starts(line, "SigPnd:") && bytes > 10) {
+        char digit = line[bytes - 3];
+        status->doomed = digit >= '0' && (digit <= '9' ? digit - '0' : digit - 'a' + 10) & 1;
+    }
+    return visit_key(&status->lookup, line);
+}
+
+/* Whether the process lives on. */
+static bool read_process(struct f4p_vitals_source *source, struct f4p_vitals *facts)
 {
     static const struct key keys[] = {{"VmRSS:", F4P_VITAL_rss, 1024},
                                       {"RssAnon:", F4P_VITAL_rss_anon, 1024},
@@ -435,8 +457,11 @@ static void read_process(struct f4p_vitals_source *source, struct f4p_vitals *fa
                                       {"VmSize:", F4P_VITAL_vm_size, 1024},
                                       {"Threads:", F4P_VITAL_threads, 1},
                                       {0}};
+    struct status status = {{keys, facts}, false, false};
 
-    read_keys(source, source->process, strlen(source->process), "status", keys, facts);
+    if (set_path(source, source->process, strlen(source->process), "status"))
+        visit_lines(source, visit_status, &status);
+    return status.memory && !status.doomed;
 }
 
 static void read_oom_score(struct f4p_vitals_source *source, struct f4p_vitals *facts)
@@ -470,15 +495,30 @@ static void lower_limit(struct f4p_vitals *facts, uint64_t limit)
         f4p_vitals_set(facts, F4P_VITAL_cgroup_limit, limit);
 }
 
+static void read_v2(struct f4p_vitals_source *source, struct f4p_vitals *facts)
+{
+    uint64_t high, group = 0, parents = 0;
+
+    if (read_own_number(source, source->own_bytes, "memory.high", &high))
+        f4p_vitals_set(facts, F4P_VITAL_cgroup_high, high);
+    bool known = read_own_number(source, source->own_bytes, "memory.oom.group", &group);
+    if (source->tightest_bytes)
+        known |= read_own_number(source, source->tightest_bytes, "memory.oom.group", &parents);
+    if (known)
+        f4p_vitals_set(facts, F4P_VITAL_oom_group, group | parents);
+}
+
 static void read_events(struct f4p_vitals_source *source, struct f4p_vitals *facts)
 {
     static const struct key v1[] = {
         {"under_oom ", F4P_VITAL_cgroup_oom, 1}, {"oom_kill ", F4P_VITAL_cgroup_oom_kill, 1}, {0}};
-    static const struct key v2[] = {{"max ", F4P_VITAL_cgroup_failcnt, 1},
+    static const struct key v2[] = {{"high ", F4P_VITAL_cgroup_high_events, 1},
+                                    {"max ", F4P_VITAL_cgroup_failcnt, 1},
                                     {"oom ", F4P_VITAL_cgroup_oom, 1},
                                     {"oom_kill ", F4P_VITAL_cgroup_oom_kill, 1},
                                     {0}};
-    static const struct key ancestor[] = {{"oom_kill ", F4P_VITAL_ancestor_oom_kill, 1}, {0}};
+    static const struct key ancestor[] = {
+        {"oom ", F4P_VITAL_ancestor_oom, 1}, {"oom_kill ", F4P_VITAL_ancestor_oom_kill, 1}, {0}};
     const char *name = source->version == 1 ? "memory.oom_control" : "memory.events";
 
     read_keys(source, source->own, source->own_bytes, name, source->version == 1 ? v1 : v2, facts);
@@ -488,18 +528,54 @@ static void read_events(struct f4p_vitals_source *source, struct f4p_vitals *fac
         read_own(source, "memory.failcnt", F4P_VITAL_cgroup_failcnt, facts);
 }
 
+/* The ancestor whose limit is the tightest: its limit may be hit while the cgroup's own is far. */
+static void read_ancestor(struct f4p_vitals_source *source, struct f4p_vitals *facts)
+{
+    uint64_t limit, usage;
+
+    if (!read_limit(source, source->tightest_bytes, &limit))
+        return;
+    lower_limit(facts, limit);
+    f4p_vitals_set(facts, F4P_VITAL_ancestor_limit, limit);
+    if (read_own_number(source, source->tightest_bytes, usage_names[source->version], &usage))
+        f4p_vitals_set(facts, F4P_VITAL_ancestor_usage, usage);
+}
+
 static void read_cgroup(struct f4p_vitals_source *source, struct f4p_vitals *facts)
 {
+    const uint64_t limits =
+        1ull << F4P_VITAL_cgroup_limit | 1ull << F4P_VITAL_cgroup_own_limit | 1ull << F4P_VITAL_ancestor_limit;
     uint64_t limit;
 
-    facts->valid &= ~(1ull << F4P_VITAL_cgroup_limit);
+    facts->valid &= ~limits;
     read_own(source, usage_names[source->version], F4P_VITAL_cgroup_usage, facts);
     read_own(source, source->version == 1 ? "memory.max_usage_in_bytes" : "memory.peak", F4P_VITAL_cgroup_peak, facts);
-    if (read_limit(source, source->own_bytes, &limit))
+    if (read_limit(source, source->own_bytes, &limit)) {
         lower_limit(facts, limit);
-    if (source->tightest_bytes && read_limit(source, source->tightest_bytes, &limit))
-        lower_limit(facts, limit);
+        f4p_vitals_set(facts, F4P_VITAL_cgroup_own_limit, limit);
+    }
+    if (source->tightest_bytes)
+        read_ancestor(source, facts);
+    if (source->hierarchical)
+        lower_limit(facts, source->hierarchical);
+    if (source->version == 2)
+        read_v2(source, facts);
     read_events(source, facts);
+}
+
+/* Whether what is charged is so near to a limit that it matters what it is. */
+static bool near_limit(const struct f4p_vitals *facts)
+{
+    static const enum f4p_vital pairs[][2] = {{F4P_VITAL_cgroup_usage, F4P_VITAL_cgroup_own_limit},
+                                              {F4P_VITAL_ancestor_usage, F4P_VITAL_ancestor_limit},
+                                              {F4P_VITAL_cgroup_usage, F4P_VITAL_cgroup_limit}};
+
+    for (size_t i = 0; i < sizeof(pairs) / sizeof(pairs[0]); i++) {
+        uint64_t both = 1ull << pairs[i][0] | 1ull << pairs[i][1];
+        if ((facts->valid & both) == both && facts->value[pairs[i][0]] >= facts->value[pairs[i][1]] / 4 * 3)
+            return true;
+    }
+    return false;
 }
 
 static void read_cgroup_stat(struct f4p_vitals_source *source, struct f4p_vitals *facts)
@@ -510,10 +586,16 @@ static void read_cgroup_stat(struct f4p_vitals_source *source, struct f4p_vitals
                                     {"total_cache ", F4P_VITAL_cgroup_file, 1},
                                     {0}};
     static const struct key v2[] = {{"anon ", F4P_VITAL_cgroup_anon, 1}, {"file ", F4P_VITAL_cgroup_file, 1}, {0}};
+    static const struct key ancestor[][2] = {{{"total_rss ", F4P_VITAL_ancestor_anon, 1}, {0}},
+                                             {{"anon ", F4P_VITAL_ancestor_anon, 1}, {0}}};
 
     facts->value[HIERARCHICAL] = NO_LIMIT;
     read_keys(source, source->own, source->own_bytes, "memory.stat", source->version == 1 ? v1 : v2, facts);
+    if (facts->valid >> HIERARCHICAL & 1)
+        source->hierarchical = facts->value[HIERARCHICAL];
     lower_limit(facts, facts->value[HIERARCHICAL]);
+    if (source->tightest_bytes)
+        read_keys(source, source->own, source->tightest_bytes, "memory.stat", ancestor[source->version - 1], facts);
     facts->value[HIERARCHICAL] = 0;
     facts->valid &= ~(1ull << HIERARCHICAL);
 }
@@ -547,15 +629,18 @@ static void read_machine(struct f4p_vitals_source *source, struct f4p_vitals *fa
 void f4p_vitals_read(struct f4p_vitals_source *source, unsigned groups, struct f4p_vitals *facts)
 {
     int saved = errno;
+    bool counted = groups & F4P_VITALS_CGROUP && source->own_bytes;
 
-    if (groups & F4P_VITALS_PROCESS)
-        read_process(source, facts);
+    if (counted)
+        read_cgroup(source, facts);
+    if (source->own_bytes && (groups & F4P_VITALS_CGROUP_STAT || (counted && near_limit(facts))))
+        read_cgroup_stat(source, facts);
+    /* After the count of kills: a process that lives now was not among those. */
+    bool alive = groups & F4P_VITALS_PROCESS && read_process(source, facts);
+    if (alive && counted && facts->valid >> F4P_VITAL_cgroup_oom_kill & 1)
+        f4p_vitals_set(facts, F4P_VITAL_survived_oom_kill, facts->value[F4P_VITAL_cgroup_oom_kill]);
     if (groups & F4P_VITALS_OOM_SCORE)
         read_oom_score(source, facts);
-    if (groups & F4P_VITALS_CGROUP && source->own_bytes)
-        read_cgroup(source, facts);
-    if (groups & F4P_VITALS_CGROUP_STAT && source->own_bytes)
-        read_cgroup_stat(source, facts);
     if (groups & F4P_VITALS_MACHINE)
         read_machine(source, facts);
     errno = saved;

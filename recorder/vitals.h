@@ -19,8 +19,8 @@
 enum f4p_vitals_groups {
     F4P_VITALS_PROCESS = 1,     /* RSS and its parts, swap, address space, threads: one file */
     F4P_VITALS_OOM_SCORE = 2,   /* oom_score and oom_score_adj: two files */
-    F4P_VITALS_CGROUP = 4,      /* usage, limit, peak and events: four to six files */
-    F4P_VITALS_CGROUP_STAT = 8, /* anonymous and cache share: one file, at times a costly one */
+    F4P_VITALS_CGROUP = 4,      /* usage, limits, peak and events: four to ten files; near a limit CGROUP_STAT, too */
+    F4P_VITALS_CGROUP_STAT = 8, /* anonymous and cache share: one or two files, at times costly ones */
     F4P_VITALS_MACHINE = 16,    /* memory total and available, pressure, OOM kills: three files */
     F4P_VITALS_ALL = 31
 };
@@ -39,6 +39,7 @@ struct f4p_vitals_source {
     uint32_t mount_bytes;    /* own[0 .. mount_bytes) is the mount point */
     uint32_t tightest_bytes; /* own[0 .. tightest_bytes) is the tightest; 0: no ancestor has a limit */
     uint64_t membership;     /* hash of /proc/PID/cgroup when it was resolved */
+    uint64_t hierarchical;   /* v1: the lowest limit up to the root as memory.stat had it last; 0: not known */
     char path[F4P_VITALS_PATH + 256];
     char buffer[4096];
 };
@@ -53,7 +54,8 @@ void f4p_vitals_resolve(struct f4p_vitals_source *source, const char *root, uint
 /** true if the process is in other cgroups than when `source` was resolved: resolve again. One file. */
 bool f4p_vitals_moved(struct f4p_vitals_source *source);
 
-/** Reads `groups` (enum f4p_vitals_groups) into value[] and sets their valid bits; everything else is left alone. */
+/** Reads `groups` (enum f4p_vitals_groups) into value[] and sets their valid bits; everything else is left alone. With
+ * both PROCESS and CGROUP, survived_oom_kill, too, if the process is not about to end. */
 void f4p_vitals_read(struct f4p_vitals_source *source, unsigned groups, struct f4p_vitals *facts);
 
 /** Adds one fact that was learnt elsewhere. */
