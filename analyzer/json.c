@@ -373,8 +373,8 @@ static void write_groups(struct f4p_json *j, const struct f4p_report *r, const s
         f4p_json_open(j, NULL, '{');
         f4p_json_number(j, "bytes", whole((double)group->sums.bytes / F4P_Q8));
         f4p_json_number(j, "error_bytes", whole(f4p_sums_error(&group->sums, r->interval).half));
-        f4p_json_number(j, "blocks", whole_blocks(group->sums.blocks));
         write_resident(j, heap->resident != NULL, group->resident);
+        f4p_json_number(j, "blocks", whole_blocks(group->sums.blocks));
         if (by == F4P_BY_LIBRARY)
             f4p_json_text(j, "library", group->key < m->strings.count ? f4p_model_string(m, (uint32_t)group->key) : "");
         if (by == F4P_BY_THREAD || by == F4P_BY_PROCESS)
@@ -467,7 +467,6 @@ static void write_timeline(struct f4p_json *j, const struct f4p_report *r)
     f4p_json_close(j, '}');
 }
 
-static void write_gates(struct f4p_json *j, const struct f4p_report *r)
 /* ---- resident memory ---- */
 
 static void write_ledger(struct f4p_json *j, const char *name, const struct f4p_rss_ledger *ledger, uint64_t end_ns)
@@ -501,6 +500,7 @@ static void write_rss(struct f4p_json *j, const struct f4p_report *r)
     f4p_json_close(j, '}');
 }
 
+static void write_gates(struct f4p_json *j, const struct f4p_report *r)
 {
     f4p_json_open(j, "gates", '[');
     for (size_t i = 0; i < r->options->gate_count; i++) {
@@ -545,8 +545,8 @@ int f4p_json_report(const struct f4p_report *r, FILE *out)
     if (r->compared)
         write_diff(j, r);
     write_timeline(j, r);
-    write_gates(j, r);
     write_rss(j, r);
+    write_gates(j, r);
     write_requests(j, r->trace);
     write_losses(j, r);
     write_nameless(j, r);

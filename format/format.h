@@ -339,18 +339,6 @@ struct f4p_control {
     struct f4p_request requests[F4P_REQUESTS];
 };
 
-/* ---- launcher ------------------------------------------------------------------------------------------------- */
-
-enum f4p_launch_status { F4P_LAUNCH_RUNNING = 1, F4P_LAUNCH_ENDED = 2 };
-
-struct f4p_launch_state {
-    uint64_t seq; /* two copies alternate */
-    uint64_t t_ns;
-    uint32_t status;
-    uint32_t pid;        /* of the command */
-    int32_t wait_status; /* as waitpid(2) gave it; valid when ended */
-    uint32_t exec_errno; /* not 0: the command could not be run */
-    uint64_t end_t_ns;   /* valid when ended */
 /* ---- residency ------------------------------------------------------------------------------------------------- */
 
 /* What the process's resident memory consists of, as found by one look. heap - untouched = heap_resident, where
@@ -423,6 +411,18 @@ struct f4p_resident {
     uint64_t reserved[375];
 };
 
+/* ---- launcher ------------------------------------------------------------------------------------------------- */
+
+enum f4p_launch_status { F4P_LAUNCH_RUNNING = 1, F4P_LAUNCH_ENDED = 2 };
+
+struct f4p_launch_state {
+    uint64_t seq; /* two copies alternate */
+    uint64_t t_ns;
+    uint32_t status;
+    uint32_t pid;        /* of the command */
+    int32_t wait_status; /* as waitpid(2) gave it; valid when ended */
+    uint32_t exec_errno; /* not 0: the command could not be run */
+    uint64_t end_t_ns;   /* valid when ended */
     uint64_t user_us;    /* rusage of the command and its waited-for children */
     uint64_t system_us;
     uint64_t max_rss; /* bytes */
@@ -680,14 +680,14 @@ F4P_ASSERT_SIZE(struct f4p_request, 64);
 F4P_ASSERT_SIZE(struct f4p_control, 7168);
 F4P_ASSERT_SIZE(struct f4p_vitals, 512);
 F4P_ASSERT_SIZE(struct f4p_launch_state, 256);
+F4P_ASSERT_SIZE(struct f4p_ledger, 256);
+F4P_ASSERT_SIZE(struct f4p_mark, 8);
+F4P_ASSERT_SIZE(struct f4p_site_mark, 8);
+F4P_ASSERT_SIZE(struct f4p_range, 16);
+F4P_ASSERT_SIZE(struct f4p_resident, 4096);
 F4P_ASSERT_SIZE(struct f4p_bucket, 32);
 F4P_ASSERT_SIZE(struct f4p_record, 16);
 F4P_ASSERT_SIZE(struct f4p_node, 16);
 F4P_ASSERT_SIZE(struct f4p_block, 128);
 
 #endif
-F4P_ASSERT_SIZE(struct f4p_ledger, 256);
-F4P_ASSERT_SIZE(struct f4p_mark, 8);
-F4P_ASSERT_SIZE(struct f4p_site_mark, 8);
-F4P_ASSERT_SIZE(struct f4p_range, 16);
-F4P_ASSERT_SIZE(struct f4p_resident, 4096);
