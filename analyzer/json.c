@@ -349,6 +349,7 @@ static int write_stacks(struct f4p_json *j, const struct f4p_report *r, const st
         other.bytes += bytes[i];
         other.resident += heap->resident ? heap->resident[order[i].id] : 0;
     }
+    other.count = count - shown;
     if (shown < count)
         write_other(j, r, &other, heap->resident != NULL);
     f4p_json_close(j, ']');

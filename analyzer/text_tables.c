@@ -214,7 +214,7 @@ void f4p_page_held(const struct f4p_page *page, const char *title, const struct 
     }
     table.via = via;
     f4p_page_heading(page, "%s", title);
-    fprintf(page->out, "%*s %6s %5s  %-*s%s\n", (int)(20 - (strlen(title) < 13 ? strlen(title) : 13)),
+    fprintf(page->out, "%*s %6s %5s  %*s%-*s%s\n", (int)(20 - (strlen(title) < 13 ? strlen(title) : 13)),
             r->options->by_blocks ? "blocks" : "bytes", "%", r->options->by_blocks ? "" : "+/-%",
             table.resident ? RESIDENT_COLUMNS : 0, table.resident ? "resident  " : "",
             via ? (int)table.label_columns : 0, heading_of(page, by), via ? " via" : "");
