@@ -4,7 +4,7 @@
 # The short forms and the seeded bugs that must make each fail are in tests/cli_crash.sh.
 CRASH := $(BUILD)/crash
 CRASH_MUTANTS := $(patsubst tests/crash/mutants/%.sed,%,$(wildcard tests/crash/mutants/*.sed))
-CRASH_READER_MUTANTS := live_trusted peak_trusted undo_unchecked
+CRASH_READER_MUTANTS := live_trusted peak_trusted undo_unchecked site_unchecked
 CRASH_FORMAT_O := $(patsubst %.c,$(CRASH)/obj/%.o,$(FORMAT) $(READER))
 CRASH_WRITER_O := $(patsubst %.c,$(CRASH)/obj/%.o,$(WRITER))
 CRASH_STEPS_O := $(CRASH)/obj/tests/crash/small.o $(CRASH)/obj/tests/crash/steps.o
