@@ -286,32 +286,44 @@ struct f4p_request {
 #define F4P_REQUESTS 64u
 
 /* Memory facts of one moment. `valid` has bit i set where field i (in the list's order) is known. X(name, what) */
-#define F4P_VITALS(X)                                                               \
-    X(rss, "bytes resident")                                                        \
-    X(rss_anon, "bytes resident, anonymous")                                        \
-    X(rss_file, "bytes resident, file mappings")                                    \
-    X(rss_shmem, "bytes resident, shared memory")                                   \
-    X(swap, "bytes swapped out")                                                    \
-    X(rss_peak, "high-water mark of rss")                                           \
-    X(vm_size, "bytes of address space")                                            \
-    X(cgroup_usage, "bytes charged to the cgroup")                                  \
-    X(cgroup_limit, "limit of the cgroup or of its tightest ancestor, bytes")       \
-    X(cgroup_peak, "high-water mark of the cgroup's usage, bytes")                  \
-    X(cgroup_anon, "anonymous bytes charged to the cgroup")                         \
-    X(cgroup_file, "page cache charged to the cgroup, bytes")                       \
-    X(cgroup_failcnt, "times the limit was hit (v1 failcnt, v2 memory.events max)") \
-    X(cgroup_oom, "v2 memory.events oom; v1: under_oom")                            \
-    X(cgroup_oom_kill, "processes of the cgroup killed by the OOM killer")          \
-    X(psi_some_us, "memory pressure, some, total microseconds")                     \
-    X(psi_full_us, "memory pressure, full, total microseconds")                     \
-    X(mem_total, "bytes of memory of the machine")                                  \
-    X(mem_available, "bytes available on the machine")                              \
-    X(oom_score, "the kernel's oom_score")                                          \
-    X(oom_score_adj, "oom_score_adj, two's complement")                             \
-    X(tree_rss, "bytes resident, the process and its descendants")                  \
-    X(threads, "threads of the process")                                            \
-    X(system_oom_kill, "oom_kill of /proc/vmstat")                                  \
-    X(ancestor_oom_kill, "oom_kill of the ancestor cgroup whose limit is the tightest")
+#define F4P_VITALS(X)                                                                       \
+    X(rss, "bytes resident")                                                                \
+    X(rss_anon, "bytes resident, anonymous")                                                \
+    X(rss_file, "bytes resident, file mappings")                                            \
+    X(rss_shmem, "bytes resident, shared memory")                                           \
+    X(swap, "bytes swapped out")                                                            \
+    X(rss_peak, "high-water mark of rss")                                                   \
+    X(vm_size, "bytes of address space")                                                    \
+    X(cgroup_usage, "bytes charged to the cgroup")                                          \
+    X(cgroup_limit, "limit of the cgroup or of its tightest ancestor, bytes")               \
+    X(cgroup_peak, "high-water mark of the cgroup's usage, bytes")                          \
+    X(cgroup_anon, "anonymous bytes charged to the cgroup")                                 \
+    X(cgroup_file, "page cache charged to the cgroup, bytes")                               \
+    X(cgroup_failcnt, "times the limit was hit (v1 failcnt, v2 memory.events max)")         \
+    X(cgroup_oom, "v2 memory.events oom; v1: under_oom")                                    \
+    X(cgroup_oom_kill, "processes of the cgroup killed by the OOM killer")                  \
+    X(psi_some_us, "memory pressure, some, total microseconds")                             \
+    X(psi_full_us, "memory pressure, full, total microseconds")                             \
+    X(mem_total, "bytes of memory of the machine")                                          \
+    X(mem_available, "bytes available on the machine")                                      \
+    X(oom_score, "the kernel's oom_score")                                                  \
+    X(oom_score_adj, "oom_score_adj, two's complement")                                     \
+    X(tree_rss, "bytes resident, the process and its descendants")                          \
+    X(threads, "threads of the process")                                                    \
+    X(system_oom_kill, "oom_kill of /proc/vmstat")                                          \
+    X(ancestor_oom_kill, "oom_kill of the ancestor cgroup whose limit is the tightest")     \
+    X(cgroup_own_limit, "limit of the cgroup itself, bytes")                                \
+    X(ancestor_limit, "limit of that ancestor, bytes")                                      \
+    X(ancestor_usage, "bytes charged to that ancestor")                                     \
+    X(ancestor_anon, "anonymous bytes charged to that ancestor")                            \
+    X(ancestor_oom, "v2 memory.events oom of that ancestor")                                \
+    X(cgroup_high, "memory.high of the cgroup (v2), bytes")                                 \
+    X(cgroup_high_events, "times memory.high was exceeded (v2)")                            \
+    X(oom_group, "1: memory.oom.group of the cgroup or that ancestor is set (v2)")          \
+    X(survived_oom_kill, "cgroup_oom_kill at a time after which the process lived on")      \
+    X(oom_kill_ns, "when cgroup_oom_kill was last seen to have risen")                      \
+    X(other_rss, "bytes resident, the largest process of the cgroup that is no descendant") \
+    X(other_pid, "its process id")
 
 enum f4p_vital {
 #define X(name, what) F4P_VITAL_##name,
@@ -513,7 +525,8 @@ enum f4p_fact_kind { F4P_FACT_U64 = 1, F4P_FACT_TEXT = 2, F4P_FACT_LIST = 3 /* N
     X(FORKED_FROM, 19, "forked_from", U64)        \
     X(PROCESS_START, 20, "process_start_ns", U64) \
     X(NATIVE_MODE, 21, "native", TEXT)            \
-    X(PYTHON_PREFIX, 22, "python_prefix", LIST)
+    X(PYTHON_PREFIX, 22, "python_prefix", LIST)   \
+    X(OTHER, 23, "other_process", TEXT)
 
 enum f4p_fact {
 #define X(name, number, key, kind) F4P_FACT_ID_##name = number,
