@@ -155,6 +155,15 @@ static void follow_move(struct f4p_launch_trace *trace)
     memset(&watch.now, 0, sizeof(watch.now));
 }
 
+/* Near a limit it matters who else is charged there. */
+static bool crowded(const struct f4p_vitals *facts)
+{
+    uint64_t limit = known(facts, F4P_VITAL_cgroup_own_limit), above = known(facts, F4P_VITAL_ancestor_limit);
+
+    return (limit && known(facts, F4P_VITAL_cgroup_usage) >= limit / 4 * 3) ||
+           (above && known(facts, F4P_VITAL_ancestor_usage) >= above / 4 * 3);
+}
+
 static uint64_t scan_tree(uint64_t now)
 {
     uint64_t before = cpu_ns();
@@ -174,12 +183,19 @@ uint64_t f4p_launch_watch_look(struct f4p_launch_trace *trace)
     if (sparse || now < SECOND)
         follow_move(trace);
     unsigned groups = F4P_VITALS_PROCESS | F4P_VITALS_CGROUP;
+    uint64_t kills = known(&watch.now, F4P_VITAL_cgroup_oom_kill);
+    if (!(watch.now.valid >> F4P_VITAL_cgroup_oom_kill & 1))
+        kills = known(&watch.first, F4P_VITAL_cgroup_oom_kill);
     f4p_vitals_read(&watch.source, sparse ? F4P_VITALS_ALL : groups, &watch.now);
+    if (known(&watch.now, F4P_VITAL_cgroup_oom_kill) > kills)
+        f4p_vitals_set(&watch.now, F4P_VITAL_oom_kill_ns, now);
     if (now >= watch.next_scan)
         scan_cost = scan_tree(now);
     uint64_t rss = f4p_launch_tree_rss(trace);
     if (rss)
         f4p_vitals_set(&watch.now, F4P_VITAL_tree_rss, rss);
+    if (crowded(&watch.now))
+        f4p_launch_others_look(trace, &watch.source, &watch.now);
     f4p_launch_trace_vitals(trace, F4P_LAUNCH_LAST, &watch.now);
     f4p_launch_trace_bucket(trace, now, rss, known(&watch.now, F4P_VITAL_cgroup_usage));
     trace->state.samples++;

@@ -309,6 +309,86 @@ START_TEST(test_vitals_v1_no_limit)
 }
 END_TEST
 
+START_TEST(test_vitals_v1_unseen_limit_stays_known)
+{
+    put("/proc/42/cgroup", v1_membership);
+    put("/proc/self/mountinfo", "35 31 0:32 /docker/abc /sys/fs/cgroup/memory ro - cgroup cgroup rw,memory\n");
+    put_v1("/sys/fs/cgroup/memory");
+    put("/sys/fs/cgroup/memory/memory.usage_in_bytes", "1000\n"); /* far from it: no reason to read memory.stat */
+    look();
+    f4p_vitals_read(&source, F4P_VITALS_PROCESS | F4P_VITALS_CGROUP, &facts);
+    ck_vital(cgroup_limit, 134217728);
+    ck_vital(cgroup_own_limit, 268435456);
+}
+END_TEST
+
+START_TEST(test_vitals_v2_levels_apart)
+{
+    put_v2();
+    put("/sys/fs/cgroup/kube.slice/pod7.slice/memory.stat", "anon 140000000\nfile 9\n");
+    put("/sys/fs/cgroup/kube.slice/pod7.slice/ctr/memory.high", "250000000\n");
+    put("/sys/fs/cgroup/kube.slice/pod7.slice/ctr/memory.events",
+        "low 0\nhigh 4242\nmax 17\noom 3\noom_kill 1\noom_group_kill 0\n");
+    put("/sys/fs/cgroup/kube.slice/pod7.slice/ctr/memory.oom.group", "0\n");
+    put("/sys/fs/cgroup/kube.slice/pod7.slice/memory.oom.group", "1\n");
+    look();
+    ck_vital(cgroup_own_limit, 268435456);
+    ck_vital(ancestor_limit, 209715200);
+    ck_vital(ancestor_usage, 150000000);
+    ck_vital(ancestor_anon, 140000000);
+    ck_vital(ancestor_oom, 3);
+    ck_vital(ancestor_oom_kill, 5);
+    ck_vital(cgroup_high, 250000000);
+    ck_vital(cgroup_high_events, 4242);
+    ck_vital(oom_group, 1);
+    put("/sys/fs/cgroup/kube.slice/pod7.slice/memory.oom.group", "0\n");
+    put("/sys/fs/cgroup/kube.slice/pod7.slice/ctr/memory.high", "max\n");
+    memset(&facts, 0, sizeof(facts));
+    look();
+    ck_vital(oom_group, 0);
+    ck_assert(!known(F4P_VITAL_cgroup_high));
+}
+END_TEST
+
+START_TEST(test_vitals_near_a_limit_shares_are_read)
+{
+    static const char stat[] = "/sys/fs/cgroup/kube.slice/pod7.slice/ctr/memory.stat";
+    put_v2();
+    put_v2_group("/sys/fs/cgroup/kube.slice/pod7.slice", "209715200\n", "150000000\n", "5");
+    look();
+    put(stat, "anon 7\nfile 8\n");
+    f4p_vitals_read(&source, F4P_VITALS_CGROUP, &facts);
+    ck_vital(cgroup_anon, 1000); /* 72 % of the limit */
+    put_v2_group("/sys/fs/cgroup/kube.slice/pod7.slice", "209715200\n", "160000000\n", "5");
+    f4p_vitals_read(&source, F4P_VITALS_CGROUP, &facts);
+    ck_vital(cgroup_anon, 7);
+}
+END_TEST
+
+START_TEST(test_vitals_survived_kills)
+{
+    static const char alive[] = "VmRSS:\t    1024 kB\nSigPnd:\t0000000000000000\nShdPnd:\t0000000000000100\n";
+    put_v2();
+    put("/proc/42/status", alive);
+    f4p_vitals_resolve(&source, root, 42);
+    f4p_vitals_read(&source, F4P_VITALS_CGROUP, &facts);
+    ck_assert(!known(F4P_VITAL_survived_oom_kill)); /* not known whether it lives */
+    f4p_vitals_read(&source, F4P_VITALS_CGROUP | F4P_VITALS_PROCESS, &facts);
+    ck_vital(survived_oom_kill, 1);
+    put_v2_group("/sys/fs/cgroup/kube.slice/pod7.slice/ctr", "268435456\n", "123456789\n", "2");
+    put("/proc/42/status", "VmRSS:\t    1024 kB\nSigPnd:\t0000000000000100\n"); /* about to be killed */
+    f4p_vitals_read(&source, F4P_VITALS_CGROUP | F4P_VITALS_PROCESS, &facts);
+    ck_vital(cgroup_oom_kill, 2);
+    ck_vital(survived_oom_kill, 1);
+    put("/proc/42/status", "State:\tZ (zombie)\nSigPnd:\t0000000000000000\n"); /* has no memory any more */
+    f4p_vitals_read(&source, F4P_VITALS_CGROUP | F4P_VITALS_PROCESS, &facts);
+    ck_vital(survived_oom_kill, 1);
+    put("/proc/42/status", alive);
+    f4p_vitals_read(&source, F4P_VITALS_CGROUP | F4P_VITALS_PROCESS, &facts);
+    ck_vital(survived_oom_kill, 2);
+}
+END_TEST
+
 START_TEST(test_vitals_mount_point_with_blank)
 {
     put("/proc/42/cgroup", "0::/a b\n");
@@ -567,6 +647,10 @@ int main(void)
                                   test_vitals_v1_containers_in_containers,
                                   test_vitals_v1_foreign_mount,
                                   test_vitals_v1_no_limit,
+                                  test_vitals_v1_unseen_limit_stays_known,
+                                  test_vitals_v2_levels_apart,
+                                  test_vitals_near_a_limit_shares_are_read,
+                                  test_vitals_survived_kills,
                                   test_vitals_mount_point_with_blank,
                                   test_vitals_long_lines_are_left_out,
                                   test_vitals_machine_and_score,
