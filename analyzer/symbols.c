@@ -16,6 +16,7 @@
 #define MAX_FILE 4096u
 #define CPU_SECONDS 60
 #define MEMORY_BYTES (8ull << 30) /* of address space: debug files are mapped */
+#define DEBUG "/usr/lib/debug"
 #define MAX_SYMBOLS (16u << 20)
 
 struct f4p_symbols {
@@ -129,12 +130,13 @@ static bool map_path(const struct f4p_symbol_options *options, const char *path,
     return snprintf(to, PATH_MAX, "%s", path) < PATH_MAX;
 }
 
-static bool debug_path(const struct f4p_module_view *module, char to[PATH_MAX])
+/* The debug file of a build-id below `debug`. false: it has none. */
+static bool debug_file(const struct f4p_module_view *module, const char *debug, char to[PATH_MAX])
 {
     char id[F4P_BUILD_ID_TEXT];
     f4p_symbols_build_id(id, module);
     return module->build_id_bytes >= 2 &&
-           snprintf(to, PATH_MAX, "/usr/lib/debug/.build-id/%.2s/%s.debug", id, id + 2) < PATH_MAX;
+           snprintf(to, PATH_MAX, "%s/.build-id/%.2s/%s.debug", debug, id, id + 2) < PATH_MAX;
 }
 
 static void look_up(struct worker *worker, const struct f4p_trace *trace, const struct f4p_symbol_options *options,
@@ -142,8 +144,9 @@ static void look_up(struct worker *worker, const struct f4p_trace *trace, const 
 {
     const struct f4p_module_view *module = &trace->modules[list->module];
     struct message message = {.kind = MESSAGE_BEGIN};
-    enum f4p_symbol_status status = F4P_SYMBOL_NO_FILE, second;
-    char path[PATH_MAX];
+    enum f4p_symbol_status status = F4P_SYMBOL_NO_FILE;
+    char path[PATH_MAX], mapped[PATH_MAX];
+    const char *const directories[] = {DEBUG, mapped};
     uint64_t *offsets = malloc(count * sizeof *offsets);
     if (!offsets)
         return;
@@ -152,13 +155,14 @@ static void look_up(struct worker *worker, const struct f4p_trace *trace, const 
         offsets[i] = list[i].offset;
     send(worker, &message, "", "");
     fflush(worker->out); /* if this one crashes, the parent knows which it was */
+    if (!map_path(options, DEBUG, mapped))
+        strcpy(mapped, DEBUG);
     if (module->path[0] == '/' && map_path(options, module->path, path))
-        status = f4p_symbols_read_file(path, module, offsets, count, send_symbol, worker);
-    if (status != F4P_SYMBOL_READ && debug_path(module, path)) {
-        second = f4p_symbols_read_file(path, module, offsets, count, send_symbol, worker);
-        if (second == F4P_SYMBOL_READ)
-            status = second;
-    }
+        status = f4p_symbols_read_file(path, mapped, module, offsets, count, send_symbol, worker);
+    for (int i = 0; i < 2 && status != F4P_SYMBOL_READ; i++)
+        if (debug_file(module, directories[i], path) &&
+            f4p_symbols_read_file(path, mapped, module, offsets, count, send_symbol, worker) == F4P_SYMBOL_READ)
+            status = F4P_SYMBOL_READ;
     if (status != F4P_SYMBOL_READ && module->path[0] == '/') {
         message.kind = MESSAGE_STATUS;
         message.function_bytes = status;

@@ -35,6 +35,7 @@ void f4p_symbols_free(struct f4p_symbols *symbols);
     X(NO_FILE, "its file is not on this machine")            \
     X(OTHER_BUILD, "the file of that name is another build") \
     X(UNREADABLE, "its file is damaged or too much to read") \
+    X(PACKED, "they had none when the trace was packed")     \
     X(NO_PATH, "code that stands in no file")                \
     X(NOT_ASKED, "files were not looked at")
 

@@ -6,6 +6,7 @@
 #include <dwarf.h>
 #include <elfutils/libdwfl.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -323,9 +324,13 @@ static int no_elf(Dwfl_Module *module, void **user, const char *name, Dwarf_Addr
     return -1;
 }
 
+/* libdwfl's own list, and one more directory. */
+static char debug_path[PATH_MAX + 32], *debug_path_pointer = debug_path;
+
 static const Dwfl_Callbacks callbacks = {.find_elf = no_elf,
                                          .find_debuginfo = dwfl_standard_find_debuginfo,
-                                         .section_address = dwfl_offline_section_address};
+                                         .section_address = dwfl_offline_section_address,
+                                         .debuginfo_path = &debug_path_pointer};
 
 static bool same_build(Dwfl_Module *file, const struct f4p_module_view *module)
 {
@@ -356,7 +361,7 @@ static void read_points(struct reading *r, const uint64_t *offsets)
     free(r->points);
 }
 
-enum f4p_symbol_status f4p_symbols_read_file(const char *path, const struct f4p_module_view *module,
+enum f4p_symbol_status f4p_symbols_read_file(const char *path, const char *debug, const struct f4p_module_view *module,
                                              const uint64_t *offsets, size_t count, f4p_symbol_sink *sink,
                                              void *context)
 {
@@ -365,6 +370,7 @@ enum f4p_symbol_status f4p_symbols_read_file(const char *path, const struct f4p_
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     if (fd < 0)
         return status;
+    snprintf(debug_path, sizeof debug_path, "+:.debug:/usr/lib/debug:%s", debug);
     Dwfl *dwfl = fstat(fd, &st) == 0 && S_ISREG(st.st_mode) ? dwfl_begin(&callbacks) : NULL;
     if (!dwfl)
         goto out;

@@ -125,12 +125,13 @@ static enum f4p_symbol_status read_image(struct image *image, const struct f4p_m
     return F4P_SYMBOL_READ;
 }
 
-enum f4p_symbol_status f4p_symbols_read_file(const char *path, const struct f4p_module_view *module,
+enum f4p_symbol_status f4p_symbols_read_file(const char *path, const char *debug, const struct f4p_module_view *module,
                                              const uint64_t *offsets, size_t count, f4p_symbol_sink *sink,
                                              void *context)
 {
     enum f4p_symbol_status status = F4P_SYMBOL_NO_FILE;
     struct stat st;
+    (void)debug;
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     if (fd < 0)
         return status;

@@ -28,12 +28,15 @@ const char *f4p_symbols_why(enum f4p_symbol_why why)
     return texts[why];
 }
 
-static enum f4p_symbol_why why_of(const struct f4p_trace *trace, const struct f4p_symbols *symbols, uint32_t module)
+static enum f4p_symbol_why why_of(const struct f4p_trace *trace, const struct f4p_symbols *symbols, uint32_t module,
+                                  bool some_named)
 {
     size_t count;
     const struct f4p_symbol_miss *missing = f4p_symbols_missing(symbols, &count);
     if (trace->modules[module].path[0] != '/')
         return F4P_SYMBOL_WHY_NO_PATH;
+    if (some_named && trace->header->compatible & F4P_COMPAT_PACKED)
+        return F4P_SYMBOL_WHY_PACKED;
     for (size_t i = 0; i < count; i++)
         if (missing[i].module == module)
             return missing[i].why;
@@ -65,7 +68,7 @@ struct f4p_symbol_gap *f4p_symbols_gaps(const struct f4p_trace *trace, const str
         if (gaps[i].nameless) {
             struct f4p_symbol_gap gap = gaps[i];
             gap.module = i;
-            gap.why = why_of(trace, symbols, i);
+            gap.why = why_of(trace, symbols, i, gap.nameless < gap.addresses);
             gaps[(*count)++] = gap;
         }
     qsort(gaps, *count, sizeof *gaps, by_nameless);

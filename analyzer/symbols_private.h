@@ -19,10 +19,10 @@ typedef void f4p_symbol_sink(void *context, const struct f4p_symbol_found *found
 enum f4p_symbol_status { F4P_SYMBOL_NO_FILE, F4P_SYMBOL_OTHER_BUILD, F4P_SYMBOL_READ };
 
 /**
- * Looks `offsets` (ascending, distinct) up in the ELF file `path`, whose build-id must be the module's if that has one.
- * May crash or hang on hostile files.
+ * Looks `offsets` (ascending, distinct) up in the ELF file `path`, whose build-id must be the module's if that has one,
+ * and in its separate debug file, also below the directory `debug`. May crash or hang on hostile files.
  */
-enum f4p_symbol_status f4p_symbols_read_file(const char *path, const struct f4p_module_view *module,
+enum f4p_symbol_status f4p_symbols_read_file(const char *path, const char *debug, const struct f4p_module_view *module,
                                              const uint64_t *offsets, size_t count, f4p_symbol_sink *sink,
                                              void *context);
 
