@@ -9,7 +9,7 @@
 struct f4p_strings {
     const char **text; /* by id; owned copies */
     uint32_t count, room;
-    uint32_t *slots;
+    uint64_t *slots;
     uint32_t slot_count;
 };
 
@@ -22,7 +22,7 @@ struct f4p_keys {
     uint8_t *data; /* id i stands at data + i * bytes */
     size_t bytes;  /* of a key, padding zeroed by the caller */
     uint32_t count, room;
-    uint32_t *slots;
+    uint64_t *slots;
     uint32_t slot_count;
 };
 

@@ -49,6 +49,8 @@ static int add_file(struct f4p_job *job, const char *path, struct f4p_error *err
         snprintf(error->text, sizeof error->text, "%s: out of memory", path);
         return -1;
     }
+    if (job->progress)
+        job->progress(job->count, path);
     if (f4p_trace_open(path, &job->traces[job->count], error)) {
         free(copy);
         return -1;

@@ -13,7 +13,8 @@ struct f4p_job {
     struct f4p_symbols *symbols[F4P_MAX_TRACES];
     const struct f4p_symbol_options *symbol_options; /* set before traces are added; NULL: those in the traces only */
     size_t count;
-    size_t left_out; /* traces found beyond the limit */
+    size_t left_out;                                  /* traces found beyond the limit */
+    void (*progress)(size_t count, const char *path); /* before each trace is read, `count` are; NULL: nobody asks */
 };
 
 /**

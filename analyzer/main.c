@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "json.h"
@@ -38,9 +39,32 @@ static void catch_signals(void)
     sigaction(SIGPIPE, &action, NULL);
 }
 
+static time_t started;
+static bool progress_shown;
+
+/* On a terminal, once it has taken a second. */
+static void show_progress(size_t count, const char *path)
+{
+    char safe[256];
+    const char *slash = strrchr(path, '/');
+    if (time(NULL) - started < 2)
+        return;
+    f4p_text_safe(safe, sizeof safe, slash ? slash + 1 : path, 40, true, true);
+    fprintf(stderr, "\r%zu %s read, reading %-40s", count, count == 1 ? "trace" : "traces", safe);
+    progress_shown = true;
+}
+
+static void end_progress(void)
+{
+    if (progress_shown)
+        fprintf(stderr, "\r%72s\r", "");
+    progress_shown = false;
+}
+
 static void complain(const char *text)
 {
     char safe[1024];
+    end_progress();
     f4p_text_safe(safe, sizeof safe, text, sizeof safe / 8, false, true);
     fprintf(stderr, "fil4prod-analyze: %s\n", safe);
 }
@@ -163,12 +187,18 @@ static int run(const struct f4p_options *options)
     struct f4p_report report = {0};
     char error[512];
     size_t base_from = 0;
+    started = time(NULL);
+    if (!options->quiet && isatty(STDERR_FILENO))
+        job.progress = show_progress;
     int status = open_job(options, &job, &base_from);
+    if (!status && progress_shown)
+        fprintf(stderr, "\r%zu traces read, adding up%48s", job.count, "");
     if (status)
         goto out;
     if (options->pack && ((status = pack(options, &job, base_from)) || (!options->text && !options->json)))
         goto out;
     status = f4p_report_make(&report, options, &job, base_from, error, sizeof error);
+    end_progress();
     if (status) {
         complain(error);
         goto out;
@@ -181,6 +211,7 @@ static int run(const struct f4p_options *options)
     if (!status)
         status = exit_status(&report);
 out:
+    end_progress();
     f4p_report_free(&report);
     f4p_job_close(&job);
     return status;

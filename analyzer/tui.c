@@ -140,13 +140,26 @@ static void draw(struct f4p_tui *tui)
 
 /* ---- prompts ---- */
 
-/* Among the rows, then among what is folded away. */
 static bool find_text(struct f4p_tui *tui, const char *text, bool down, bool here)
 {
     void *state;
     const struct f4p_view_ops *ops = view_now(tui, &state);
-    return f4p_browser_find(ops->browser(tui, state), text, down, here) ||
-           (ops->reveal && ops->reveal(tui, state, text));
+    return ops->find ? ops->find(tui, state, text, down, here)
+                     : f4p_browser_find(ops->browser(tui, state), text, down, here);
+}
+
+/* Where a search begins, and where giving it up leads back to. */
+static void anchor(struct f4p_tui *tui, bool back)
+{
+    void *state;
+    const struct f4p_view_ops *ops = view_now(tui, &state);
+    struct f4p_browser *browser = browser_now(tui);
+    if (ops->anchor)
+        ops->anchor(tui, state, back);
+    else if (browser && back)
+        f4p_browser_select(browser, tui->search_from);
+    else if (browser)
+        tui->search_from = browser->cursor;
 }
 
 static void find(struct f4p_tui *tui, bool down, bool here)
@@ -168,7 +181,7 @@ static void open_prompt(struct f4p_tui *tui, enum f4p_prompt prompt)
     tui->prompt = prompt;
     tui->input[0] = '\0';
     if (prompt == F4P_PROMPT_SEARCH)
-        tui->search_from = browser->cursor;
+        anchor(tui, false);
     if (prompt == F4P_PROMPT_FILTER) {
         memcpy(tui->filter_before, tui->filter.text, sizeof tui->filter_before);
         snprintf(tui->input, sizeof tui->input, "%s", tui->filter.text);
@@ -188,6 +201,7 @@ static void finish_prompt(struct f4p_tui *tui)
         set_filter(tui, tui->input);
     } else if (prompt == F4P_PROMPT_SEARCH && *tui->input) {
         memcpy(tui->search, tui->input, sizeof tui->search);
+        tui->stale[F4P_VIEW_FLAME] |= current(tui) != F4P_VIEW_FLAME;
         find(tui, true, true);
     } else if (prompt == F4P_PROMPT_EXPORT && *tui->input && browser) {
         f4p_frame_title(tui, title, sizeof title);
@@ -197,11 +211,10 @@ static void finish_prompt(struct f4p_tui *tui)
 
 static void cancel_prompt(struct f4p_tui *tui)
 {
-    struct f4p_browser *browser = browser_now(tui);
     if (tui->prompt == F4P_PROMPT_FILTER)
         set_filter(tui, tui->filter_before);
-    if (tui->prompt == F4P_PROMPT_SEARCH && browser)
-        f4p_browser_select(browser, tui->search_from);
+    if (tui->prompt == F4P_PROMPT_SEARCH)
+        anchor(tui, true);
     tui->prompt = F4P_PROMPT_NONE;
     tui->filter_due = false;
 }
@@ -219,7 +232,6 @@ static void prompt_key(struct f4p_tui *tui, int key)
 {
     enum f4p_action action = f4p_tui_action(key);
     size_t bytes = strlen(tui->input);
-    struct f4p_browser *browser;
     tui->message[0] = '\0';
     if (action == F4P_ACT_ENTER) {
         finish_prompt(tui);
@@ -239,8 +251,8 @@ static void prompt_key(struct f4p_tui *tui, int key)
         return;
     if (tui->prompt == F4P_PROMPT_FILTER)
         tui->filter_due = true;
-    if (tui->prompt == F4P_PROMPT_SEARCH && (browser = browser_now(tui))) {
-        f4p_browser_select(browser, tui->search_from);
+    if (tui->prompt == F4P_PROMPT_SEARCH) {
+        anchor(tui, true);
         if (*tui->input && !find_text(tui, tui->input, true, true))
             f4p_tui_say(tui, true, "not found: %.100s", tui->input);
     }
@@ -306,6 +318,27 @@ static void toggle(struct f4p_tui *tui, bool *what, const char *on, const char *
     tui->visible = NULL;
     f4p_tui_changed(tui);
     f4p_tui_say(tui, false, "%s", *what ? on : off);
+}
+
+static void rebuild(struct f4p_tui *tui)
+{
+    f4p_tui_rebuild(tui);
+}
+
+/* The interpreter's frames are no part of a model until they are asked for. */
+static void next_detail(struct f4p_tui *tui)
+{
+    static const char *const words[] = {"frames of libraries are shown, the interpreter's are not",
+                                        "frames of your code only", "all frames are shown, the interpreter's too"};
+    bool internals = tui->own.filter.internals;
+    tui->detail = (enum f4p_detail)((tui->detail + 1) % (tui->report->model->python ? 3 : 2));
+    tui->own.filter.internals = tui->detail == F4P_DETAIL_ALL || tui->internals;
+    free(tui->visible);
+    tui->visible = NULL;
+    f4p_tui_changed(tui);
+    f4p_tui_say(tui, false, "%s", words[tui->detail]);
+    if (internals != tui->own.filter.internals)
+        tui->later = rebuild;
 }
 
 static void on_frame(struct f4p_tui *tui, enum f4p_action action)
@@ -392,7 +425,7 @@ static void act_common(struct f4p_tui *tui, enum f4p_action action)
         find(tui, action == F4P_ACT_NEXT, false);
         break;
     case F4P_ACT_LIBRARIES:
-        toggle(tui, &tui->libraries, "frames of libraries are shown", "frames of libraries are hidden");
+        next_detail(tui);
         break;
     case F4P_ACT_BOTTOM_UP:
         toggle(tui, &tui->bottom_up, "bottom-up: from the allocating frame outwards",
@@ -494,12 +527,16 @@ static int loop(struct f4p_tui *tui)
     while (!tui->done) {
         struct f4p_click where = {.row = -1};
         int wait = follow(tui, &next_ms);
-        int key = f4p_screen_key(&tui->screen, tui->filter_due ? FILTER_IDLE_MS : wait, &where);
+        int key = f4p_screen_key(&tui->screen, tui->later ? 0 : tui->filter_due ? FILTER_IDLE_MS : wait, &where);
         if (key == F4P_KEY_GONE)
             return F4P_EXIT_INTERRUPTED;
-        if (key == F4P_KEY_NONE && !tui->filter_due)
+        if (key == F4P_KEY_NONE && !tui->filter_due && !tui->later)
             continue;
-        if (key == F4P_KEY_NONE) {
+        if (key == F4P_KEY_NONE && tui->later) {
+            void (*later)(struct f4p_tui *) = tui->later;
+            tui->later = NULL;
+            later(tui);
+        } else if (key == F4P_KEY_NONE) {
             tui->filter_due = false;
             set_filter(tui, tui->input);
         } else {
@@ -519,8 +556,9 @@ int f4p_tui_run(const struct f4p_options *options, struct f4p_job *job, struct f
     /* Views make and drop tables of megabytes at each key: pages that are kept need not be cleared again. */
     mallopt(M_MMAP_THRESHOLD, 256 << 20);
     mallopt(M_TRIM_THRESHOLD, 256 << 20);
-    *tui = (struct f4p_tui){.options = options, .job = job, .report = report, .over = F4P_VIEW_COUNT};
-    tui->libraries = true;
+    *tui = (struct f4p_tui){.own = *options, .job = job, .report = report, .over = F4P_VIEW_COUNT};
+    tui->options = report->options = &tui->own;
+    tui->internals = options->filter.internals;
     tui->picked = F4P_NONE;
     tui->instant.t_ns = report->model->end_ns;
     for (size_t i = 0; i < F4P_VIEW_COUNT; i++) {
@@ -543,6 +581,7 @@ out:
     }
     f4p_tui_heaps_forget(tui);
     f4p_tui_filter_free(&tui->filter);
+    report->options = options;
     free(tui);
     return result;
 }

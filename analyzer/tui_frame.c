@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define MIN_COMMAND 16
+
 static const char *base_name(const char *path)
 {
     const char *slash = strrchr(path, '/');
@@ -98,16 +100,20 @@ void f4p_frame_head(struct f4p_tui *tui, const char *overlay)
 {
     const struct f4p_report *r = tui->report;
     const struct f4p_model *m = r->model;
-    char command[400], title[700], more[32] = "";
+    char command[400], shown[1600], process[64], title[700], more[32] = "";
     size_t others = 0;
     for (size_t i = 1; i < m->process_count; i++)
         others += !m->processes[i].base;
     if (others)
         snprintf(more, sizeof more, " +%zu", others);
     command_line(tui, command, sizeof command);
-    snprintf(title, sizeof title, " %.100s  %s  pid %u%s", base_name(tui->job->paths[0]), command, m->processes[0].pid,
-             more);
     struct tabs tabs = place_tabs(tui);
+    int file = snprintf(title, sizeof title, " %.100s  ", base_name(tui->job->paths[0]));
+    int pid = snprintf(process, sizeof process, "  pid %u%s", m->processes[0].pid, more);
+    int room = tabs.column - 1 - file - pid; /* the command gives way to the pid while enough of it is left */
+    f4p_text_safe(shown, sizeof shown, command, room < MIN_COMMAND ? sizeof command : (size_t)room, false,
+                  tui->screen.ascii);
+    snprintf(title + file, sizeof title - (size_t)file, "%.500s%s", shown, process);
     f4p_screen_fill(&tui->screen, 0, 0, tui->screen.columns, F4P_STYLE_BAR, ' ');
     f4p_screen_cell(&tui->screen, 0, 0, tabs.column - 1, F4P_STYLE_BAR, title, false);
     lay_tabs(tui, tabs.brief, tabs.column, NULL);

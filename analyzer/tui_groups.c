@@ -223,3 +223,41 @@ uint32_t f4p_groups_frame(const struct f4p_groups *g)
     uint32_t user = f4p_model_stack(m, stack)->user;
     return user == F4P_NONE ? f4p_model_stack(m, stack)->frame : user;
 }
+
+/* ---- what the views have in common ---- */
+
+struct f4p_browser *f4p_groups_ops_browser(struct f4p_tui *tui, void *state)
+{
+    (void)tui;
+    return &((struct f4p_groups *)state)->browser;
+}
+
+uint32_t f4p_groups_ops_frame(struct f4p_tui *tui, void *state)
+{
+    (void)tui;
+    return f4p_groups_frame(state);
+}
+
+void f4p_groups_ops_close(void *state)
+{
+    f4p_groups_free(state);
+}
+
+bool f4p_groups_act(struct f4p_groups *g, enum f4p_action action)
+{
+    uint32_t frame = f4p_groups_frame(g);
+    if (action == F4P_ACT_SORT || action == F4P_ACT_REVERSE)
+        f4p_groups_sort(g, action == F4P_ACT_SORT);
+    else if (action == F4P_ACT_ENTER && frame != F4P_NONE)
+        f4p_tui_show_source(g->tui, frame, f4p_groups_stack(g));
+    else
+        return false;
+    return true;
+}
+
+void f4p_groups_draw(struct f4p_groups *g, struct f4p_area area)
+{
+    f4p_browser_draw(&g->browser, &g->tui->screen, area, true);
+    if (!g->count && area.rows > 2)
+        f4p_screen_put(&g->tui->screen, area.row + 2, 2, F4P_STYLE_PLAIN, f4p_tui_nothing(g->tui));
+}

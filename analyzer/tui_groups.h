@@ -42,6 +42,15 @@ void f4p_groups_free(struct f4p_groups *groups);
 /** Sorts by the next column, or the other way; the selection stays. */
 void f4p_groups_sort(struct f4p_groups *groups, bool next);
 
+/* What views of a table of groups have in common, as their ops' members: the state begins with struct f4p_groups. */
+struct f4p_browser *f4p_groups_ops_browser(struct f4p_tui *tui, void *state);
+uint32_t f4p_groups_ops_frame(struct f4p_tui *tui, void *state);
+void f4p_groups_ops_close(void *state);
+/** Sorting, and Enter: the source of the selected group. false: not one of these. */
+bool f4p_groups_act(struct f4p_groups *groups, enum f4p_action action);
+/** Draws the table, and what to say instead of an empty one. */
+void f4p_groups_draw(struct f4p_groups *groups, struct f4p_area area);
+
 /** The selected group, or NULL. */
 const struct f4p_group *f4p_groups_selected(const struct f4p_groups *groups);
 /** Your line of the selected group, or F4P_NONE. */

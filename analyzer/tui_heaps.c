@@ -94,7 +94,7 @@ const uint8_t *f4p_tui_visible(struct f4p_tui *tui)
         enum f4p_origin origin = (enum f4p_origin)f4p_model_frame(m, i)->origin;
         bool own = origin == F4P_ORIGIN_USER || origin == F4P_ORIGIN_SPECIAL ||
                    (origin == F4P_ORIGIN_EXECUTABLE && !m->python);
-        tui->visible[i] = (own || tui->libraries) && !(tui->filter.hidden && tui->filter.hidden[i]);
+        tui->visible[i] = (own || tui->detail != F4P_DETAIL_OWN) && !(tui->filter.hidden && tui->filter.hidden[i]);
     }
     return tui->visible;
 }
@@ -140,11 +140,29 @@ static int open_all(const struct f4p_options *o, struct f4p_job *job, size_t *ba
     return o->base ? f4p_job_add(job, o->base, &error) : 0;
 }
 
+/* Takes over what was found anew; what the user chose stays. */
+static void adopt(struct f4p_tui *tui, const struct f4p_report *report)
+{
+    char error[256], filter[F4P_TUI_TEXT_BYTES];
+    f4p_tui_heaps_forget(tui);
+    tui->picked = F4P_NONE;
+    memcpy(filter, tui->filter.text, sizeof filter);
+    f4p_tui_filter_free(&tui->filter);
+    f4p_report_free(tui->report);
+    *tui->report = *report;
+    tui->report->job = tui->job;
+    if (f4p_tui_filter_set(&tui->filter, report->model, filter, error, sizeof error))
+        f4p_tui_say(tui, true, "filter: %s", error);
+    if (tui->instant.kind != F4P_MOMENT_TIME)
+        tui->instant.t_ns = tui->instant.kind == F4P_MOMENT_END ? report->model->end_ns : report->peak.t_ns;
+    f4p_tui_changed(tui);
+}
+
 int f4p_tui_reload(struct f4p_tui *tui)
 {
-    struct f4p_job job = {.symbol_options = &tui->options->symbols};
+    struct f4p_job job = {.symbol_options = tui->job->symbol_options};
     struct f4p_report report = {.options = tui->options};
-    char error[256], filter[F4P_TUI_TEXT_BYTES];
+    char error[256];
     size_t base_from = 0;
     if (open_all(tui->options, &job, &base_from) ||
         f4p_report_make(&report, tui->options, &job, base_from, error, sizeof error)) {
@@ -152,19 +170,26 @@ int f4p_tui_reload(struct f4p_tui *tui)
         f4p_job_close(&job);
         return -1;
     }
-    f4p_tui_heaps_forget(tui);
-    tui->picked = F4P_NONE;
-    memcpy(filter, tui->filter.text, sizeof filter);
-    f4p_tui_filter_free(&tui->filter);
-    f4p_report_free(tui->report);
-    f4p_job_close(tui->job);
+    struct f4p_job old = *tui->job;
     *tui->job = job;
-    *tui->report = report;
-    tui->report->job = tui->job;
-    if (f4p_tui_filter_set(&tui->filter, report.model, filter, error, sizeof error))
-        f4p_tui_say(tui, true, "filter: %s", error);
-    if (tui->instant.kind != F4P_MOMENT_TIME)
-        tui->instant.t_ns = tui->instant.kind == F4P_MOMENT_END ? report.model->end_ns : report.peak.t_ns;
-    f4p_tui_changed(tui);
+    adopt(tui, &report);
+    f4p_job_close(&old);
+    return 0;
+}
+
+int f4p_tui_rebuild(struct f4p_tui *tui)
+{
+    const struct f4p_model *m = tui->report->model;
+    struct f4p_report report = {.options = tui->options};
+    char error[256];
+    size_t base_from = 0;
+    while (base_from < m->process_count && !m->processes[base_from].base)
+        base_from++;
+    if (f4p_report_make(&report, tui->options, tui->job, base_from, error, sizeof error)) {
+        f4p_report_free(&report);
+        f4p_tui_say(tui, true, "%s", error);
+        return -1;
+    }
+    adopt(tui, &report);
     return 0;
 }

@@ -102,7 +102,7 @@ static void name_box(const struct f4p_tui *tui, const struct f4p_tree *tree, con
 }
 
 void f4p_icicle_draw(const struct f4p_icicle *icicle, const struct f4p_tui *tui, const struct f4p_tree *tree,
-                     struct f4p_area area, unsigned first, uint32_t selected)
+                     struct f4p_area area, unsigned first, uint32_t selected, const uint8_t *found)
 {
     char name[F4P_TUI_CELL_BYTES];
     for (size_t i = 0; i < icicle->count; i++) {
@@ -111,7 +111,10 @@ void f4p_icicle_draw(const struct f4p_icicle *icicle, const struct f4p_tui *tui,
         bool chosen = box->node != F4P_NONE && box->node == selected;
         if (box->row < first || row >= area.row + area.rows)
             continue;
-        unsigned style = box->node == F4P_NONE ? F4P_STYLE_DIM : f4p_tui_frame_style(tui, tree->nodes[box->node].frame);
+        uint32_t frame = box->node == F4P_NONE ? F4P_NONE : tree->nodes[box->node].frame;
+        unsigned style = box->node == F4P_NONE ? F4P_STYLE_DIM : f4p_tui_frame_style(tui, frame);
+        if (found && frame != F4P_NONE && found[frame])
+            style = F4P_STYLE_WARN;
         name_box(tui, tree, box, name, sizeof name);
         style |= chosen ? F4P_STYLE_STRONG : F4P_STYLE_REVERSED;
         if (box->columns > 1) {

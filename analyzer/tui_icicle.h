@@ -26,8 +26,9 @@ struct f4p_icicle {
 int f4p_icicle_lay(struct f4p_icicle *icicle, struct f4p_tree *tree, uint32_t root, unsigned rows, unsigned columns);
 void f4p_icicle_free(struct f4p_icicle *icicle);
 
-/** Draws it with `selected` (a node, or F4P_NONE) standing out; `first`: the row of the layout to start from. */
+/** Draws it with `selected` (a node, or F4P_NONE) and the frames `found` (by id; NULL: none) standing out; `first`: the
+ * row of the layout to start from. */
 void f4p_icicle_draw(const struct f4p_icicle *icicle, const struct f4p_tui *tui, const struct f4p_tree *tree,
-                     struct f4p_area area, unsigned first, uint32_t selected);
+                     struct f4p_area area, unsigned first, uint32_t selected, const uint8_t *found);
 
 #endif

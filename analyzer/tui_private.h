@@ -80,8 +80,11 @@ struct f4p_view_ops {
     uint32_t (*frame)(struct f4p_tui *tui, void *state);
     /** A click outside of the browser's rows. May be NULL. */
     bool (*click)(struct f4p_tui *tui, void *state, struct f4p_click click);
-    /** Makes a row that is not shown, and has `text`, shown and selected; false: none. May be NULL. */
-    bool (*reveal)(struct f4p_tui *tui, void *state, const char *text);
+    /** Selects the next (or previous) place that has `text`, folded or not, the selected one itself only if `here`;
+     * false: none. NULL: the browser's rows are searched. */
+    bool (*find)(struct f4p_tui *tui, void *state, const char *text, bool down, bool here);
+    /** Remembers what is selected and unfolded when a search begins, and goes `back` to it. NULL: the browser's row. */
+    void (*anchor)(struct f4p_tui *tui, void *state, bool back);
     void (*close)(void *state);
     const char *hint; /* keys worth knowing here, for the footer */
 };
@@ -96,7 +99,11 @@ const char *f4p_tui_view_name(enum f4p_view_id view);
 
 enum f4p_prompt { F4P_PROMPT_NONE, F4P_PROMPT_SEARCH, F4P_PROMPT_FILTER, F4P_PROMPT_EXPORT };
 
+/* Which frames stacks are shown with. */
+enum f4p_detail { F4P_DETAIL_LIBRARIES, F4P_DETAIL_OWN, F4P_DETAIL_ALL };
+
 struct f4p_tui {
+    struct f4p_options own; /* `options` point here: the caller's, with the frames asked for by w */
     const struct f4p_options *options;
     struct f4p_job *job;
     struct f4p_report *report;
@@ -109,9 +116,10 @@ struct f4p_tui {
     struct f4p_tui_heap heaps[F4P_TUI_HEAPS];
     uint64_t clock; /* of the heaps' use */
     struct f4p_tui_filter filter;
-    bool libraries; /* their frames are shown */
+    enum f4p_detail detail;
+    bool internals; /* the interpreter's frames were asked for on the command line */
     bool bottom_up;
-    uint8_t *visible; /* by frame, from filter and `libraries`; NULL: not computed */
+    uint8_t *visible; /* by frame, from filter and detail; NULL: not computed */
 
     enum f4p_view_id view, over, back; /* `over`: COUNT if there is no overlay; `back`: where Esc leads from Source */
     void *state[F4P_VIEW_COUNT];
@@ -125,7 +133,8 @@ struct f4p_tui {
     size_t search_from; /* the browser's row when searching began */
     char filter_before[F4P_TUI_TEXT_BYTES];
     bool filter_due;
-    char message[512]; /* shown until the next key */
+    void (*later)(struct f4p_tui *tui); /* what takes long: done once, after the screen is drawn; NULL: nothing */
+    char message[512];                  /* shown until the next key */
     bool message_bad;
     bool ended; /* --follow: the job is over */
     bool done;
@@ -147,7 +156,8 @@ void f4p_tui_go(struct f4p_tui *tui, enum f4p_view_id view);
 void f4p_tui_set_instant(struct f4p_tui *tui, struct f4p_moment moment);
 /** Adds a word to the filter, as Enter on a thread, process or library does. */
 void f4p_tui_narrow(struct f4p_tui *tui, const char *term);
-/** Shows `frame` in Source; Esc leads back. `stack`: whose frames the stack pane shows; F4P_NONE: the largest. */
+/** Shows `frame` (F4P_NONE: says that there is none) in Source; Esc leads back. `stack`: whose frames the stack pane
+ * shows; F4P_NONE: the largest. */
 void f4p_tui_show_source(struct f4p_tui *tui, uint32_t frame, uint32_t stack);
 /** The stack with most bytes at the instant among those with `frame` in them; F4P_NONE: none. */
 uint32_t f4p_tui_heaviest(struct f4p_tui *tui, uint32_t frame);
@@ -164,6 +174,8 @@ void f4p_tui_moment_words(const struct f4p_tui *tui, struct f4p_moment moment, c
 void f4p_tui_frame_label(const struct f4p_tui *tui, uint32_t frame, char *out, size_t bytes);
 /** A frame's identity over filters and reloads. */
 uint64_t f4p_tui_frame_id(const struct f4p_tui *tui, uint32_t frame);
+/** A frame's file as the labels have it, "" if it has none. */
+void f4p_tui_frame_file(const struct f4p_tui *tui, uint32_t frame, char *out, size_t bytes);
 /** The full path of a frame's file, "" if it has none. */
 void f4p_tui_frame_path(const struct f4p_tui *tui, uint32_t frame, char *out, size_t bytes);
 /** The style of a frame's library. */
@@ -176,6 +188,17 @@ void f4p_tui_cell_error(const struct f4p_tui *tui, struct f4p_cell *cell, const 
 /** Bytes of Q8 fixed point. */
 double f4p_tui_q8(uint64_t q8);
 
+/** The source line of a frame, on a row of its own; nothing where it is not to be had. */
+void f4p_tui_draw_line(const struct f4p_tui *tui, uint32_t frame, int row);
+/** Why a table is empty. */
+const char *f4p_tui_nothing(const struct f4p_tui *tui);
+/** The id of a string in the model of now, or F4P_NONE. `text` may be NULL. */
+uint32_t f4p_tui_string(const struct f4p_tui *tui, const char *text);
+/** By frame: nonzero if its label or library has `text`, as f4p_browser_find() has it; free() it. NULL: no memory. */
+uint8_t *f4p_tui_frames_with(const struct f4p_tui *tui, const char *text);
+/** By stack: nonzero if `frame` is in it; free() it. NULL: no frame, or no memory. */
+uint8_t *f4p_tui_stacks_with(const struct f4p_tui *tui, uint32_t frame);
+
 /** Opens the frame's line in $VISUAL or $EDITOR; says what is wrong. */
 void f4p_tui_edit(struct f4p_tui *tui, uint32_t frame);
 /** Copies the frame's location, or shows it. */
@@ -183,6 +206,8 @@ void f4p_tui_copy(struct f4p_tui *tui, uint32_t frame);
 
 /** Reads the trace again. 0, or -1: what was shown stays. */
 int f4p_tui_reload(struct f4p_tui *tui);
+/** Adds the traces up again, as `tui->own` has it now. 0, or -1: what was shown stays. */
+int f4p_tui_rebuild(struct f4p_tui *tui);
 
 /** Lines of the text face, written by `write`: count lines in *lines, free() both lines[0] and lines. */
 char **f4p_tui_lines(const struct f4p_tui *tui, void (*write)(const struct f4p_page *page), unsigned columns,

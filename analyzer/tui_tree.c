@@ -289,6 +289,117 @@ void f4p_tree_free(struct f4p_tree *tree)
     *tree = (struct f4p_tree){0};
 }
 
+/* ---- finding ---- */
+
+struct search {
+    struct f4p_tree *tree;
+    const uint8_t *wanted;
+    uint8_t *leads; /* top-down by node: a wanted one is below it; bottom-up by stack: at or outside of it */
+};
+
+static bool is_wanted(const struct search *s, uint32_t node)
+{
+    uint32_t frame = s->tree->nodes[node].frame;
+    return frame != F4P_NONE && s->wanted[frame];
+}
+
+static int find_leads(struct search *s)
+{
+    const struct f4p_tree *tree = s->tree;
+    const struct f4p_model *m = tree->model;
+    s->leads = calloc((tree->bottom_up ? m->stacks.count : tree->count) + 1ul, 1);
+    if (!s->leads)
+        return -1;
+    for (uint32_t i = tree->bottom_up ? 0 : tree->count; i-- > 1;) /* children stand behind their parents */
+        s->leads[tree->nodes[i].parent] |= s->leads[i] || is_wanted(s, i);
+    for (uint32_t i = 0; tree->bottom_up && i < m->stacks.count; i++) {
+        const struct f4p_stack *stack = f4p_model_stack(m, i);
+        s->leads[i] =
+            (is_visible(tree, i) && s->wanted[stack->frame]) || (stack->parent != F4P_NONE && s->leads[stack->parent]);
+    }
+    return 0;
+}
+
+/* Whether a wanted node is, or would be, below this one. Recursion is as deep as the tree was opened. */
+static bool has_below(const struct search *s, uint32_t node)
+{
+    const struct f4p_tree_node *n = &s->tree->nodes[node];
+    if (!s->tree->bottom_up)
+        return s->leads[node];
+    for (uint32_t i = 0; !n->made && i < n->member_count; i++) {
+        uint32_t at = s->tree->members[n->member_from + i].at;
+        if (at != F4P_NONE && s->leads[at])
+            return true;
+    }
+    for (uint32_t i = 0; n->made && i < n->count; i++)
+        if (is_wanted(s, n->first + i) || has_below(s, n->first + i))
+            return true;
+    return false;
+}
+
+/* The first, or last, wanted node below one that has some. */
+static uint32_t end_below(struct search *s, uint32_t node, bool first)
+{
+    while (!f4p_tree_open(s->tree, node)) {
+        uint32_t count = s->tree->nodes[node].count, from = s->tree->nodes[node].first, next = F4P_NONE;
+        for (uint32_t i = 0; i < count && next == F4P_NONE; i++) {
+            uint32_t child = from + (first ? i : count - 1 - i);
+            if (first && is_wanted(s, child))
+                return child;
+            if (has_below(s, child))
+                next = child;
+            else if (is_wanted(s, child))
+                return child;
+        }
+        if (next == F4P_NONE)
+            break;
+        node = next;
+    }
+    return F4P_NONE;
+}
+
+static uint32_t find_on(struct search *s, uint32_t at)
+{
+    if (has_below(s, at))
+        return end_below(s, at, true);
+    for (; at; at = s->tree->nodes[at].parent) {
+        const struct f4p_tree_node *parent = &s->tree->nodes[s->tree->nodes[at].parent];
+        for (uint32_t next = at + 1; next < parent->first + parent->count; next++) {
+            if (is_wanted(s, next))
+                return next;
+            if (has_below(s, next))
+                return end_below(s, next, true);
+        }
+    }
+    return has_below(s, 0) ? end_below(s, 0, true) : F4P_NONE;
+}
+
+static uint32_t find_back(struct search *s, uint32_t at)
+{
+    for (; at; at = s->tree->nodes[at].parent) {
+        uint32_t parent = s->tree->nodes[at].parent;
+        for (uint32_t before = at; before-- > s->tree->nodes[parent].first;) {
+            if (has_below(s, before))
+                return end_below(s, before, false);
+            if (is_wanted(s, before))
+                return before;
+        }
+        if (parent && is_wanted(s, parent))
+            return parent;
+    }
+    return has_below(s, 0) ? end_below(s, 0, false) : F4P_NONE;
+}
+
+uint32_t f4p_tree_find(struct f4p_tree *tree, const uint8_t *wanted, uint32_t from, bool down)
+{
+    struct search s = {.tree = tree, .wanted = wanted};
+    uint32_t found = F4P_NONE;
+    if (!find_leads(&s))
+        found = down ? find_on(&s, from) : find_back(&s, from);
+    free(s.leads);
+    return found;
+}
+
 /* ---- widths ---- */
 
 void f4p_tree_widths(const uint64_t *values, size_t count, uint64_t total, unsigned columns, unsigned *widths)

@@ -46,6 +46,12 @@ void f4p_tree_free(struct f4p_tree *tree);
 int f4p_tree_open(struct f4p_tree *tree, uint32_t node);
 
 /**
+ * The next node after `from` (or before it) in the order of an unfolded tree, around the end, whose frame is one of
+ * `wanted` (by frame id, nonzero). Makes the children on the way there, and no others. F4P_NONE: none, or no memory.
+ */
+uint32_t f4p_tree_find(struct f4p_tree *tree, const uint8_t *wanted, uint32_t from, bool down);
+
+/**
  * Splits `columns` over values by the largest remainder: widths are whole, their sum is that of the values' shares of
  * `total` (>= their sum), rounded down. Values are ordered.
  */

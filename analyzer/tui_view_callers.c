@@ -99,14 +99,6 @@ static int take_stack(const struct f4p_model *m, struct about *about, uint32_t s
     return callee == F4P_NONE ? 0 : add(&about->callees, callee, sums);
 }
 
-static uint32_t string_id(const struct f4p_model *m, const char *text)
-{
-    for (uint32_t i = 0; text && i < m->strings.count; i++)
-        if (!strcmp(m->strings.text[i], text))
-            return i;
-    return F4P_NONE;
-}
-
 static int by_bytes(const void *left, const void *right)
 {
     const struct neighbour *a = left, *b = right;
@@ -156,6 +148,7 @@ static void cell_of(void *context, size_t row, size_t column, struct f4p_cell *c
     const struct f4p_model *m = v->tui->report->model;
     const struct f4p_heap *heap = f4p_tui_heap(v->tui);
     double all = heap ? f4p_tui_q8(heap->total.bytes) : 0;
+    char file[F4P_CELL_BYTES];
     cell->style = n->role == ROLE_SELF ? F4P_STYLE_BOLD : F4P_STYLE_PLAIN;
     switch (column) {
     case 0:
@@ -168,8 +161,9 @@ static void cell_of(void *context, size_t row, size_t column, struct f4p_cell *c
         f4p_tui_cell_percent(cell, f4p_tui_q8(n->sums.bytes), all);
         break;
     case 3:
+        f4p_tui_frame_file(v->tui, n->frame, file, sizeof file);
         if (n->role == ROLE_SELF)
-            snprintf(cell->text, sizeof cell->text, "%.250s %.250s", v->function, v->file);
+            snprintf(cell->text, sizeof cell->text, "%.250s %.250s", v->function, file);
         else if (n->frame == F4P_NONE)
             snprintf(cell->text, sizeof cell->text, "[outermost]");
         else
@@ -192,8 +186,7 @@ static uint64_t id_of(void *context, size_t row)
 static void changed(struct f4p_tui *tui, void *state)
 {
     struct callers *v = state;
-    const struct f4p_model *m = tui->report->model;
-    struct about about = {.function = string_id(m, v->function), .file = string_id(m, v->file)};
+    struct about about = {.function = f4p_tui_string(tui, v->function), .file = f4p_tui_string(tui, v->file)};
     about.callers.keys.bytes = about.callees.keys.bytes = sizeof(uint32_t);
     v->tui = tui;
     free(v->rows);

@@ -62,18 +62,13 @@ static void draw(struct f4p_tui *tui, void *state, struct f4p_area area)
 {
     struct diff *d = state;
     f4p_screen_cell(&tui->screen, area.row, 1, area.columns - 2, F4P_STYLE_BOLD, d->title, false);
-    f4p_browser_draw(&d->groups.browser, &tui->screen, (struct f4p_area){area.row + 1, 0, area.rows - 1, area.columns},
-                     true);
+    f4p_groups_draw(&d->groups, (struct f4p_area){area.row + 1, 0, area.rows - 1, area.columns});
 }
 
 static bool act(struct f4p_tui *tui, void *state, enum f4p_action action)
 {
     struct diff *d = state;
     switch (action) {
-    case F4P_ACT_SORT:
-    case F4P_ACT_REVERSE:
-        f4p_groups_sort(&d->groups, action == F4P_ACT_SORT);
-        return true;
     case F4P_ACT_GROUP:
     case F4P_ACT_RIGHT:
     case F4P_ACT_LEFT:
@@ -81,31 +76,9 @@ static bool act(struct f4p_tui *tui, void *state, enum f4p_action action)
             (enum f4p_grouping)((d->groups.by + (action == F4P_ACT_LEFT ? F4P_BY_COUNT - 1u : 1u)) % F4P_BY_COUNT);
         changed(tui, d);
         return true;
-    case F4P_ACT_ENTER:
-        if (f4p_groups_frame(&d->groups) == F4P_NONE)
-            return false;
-        f4p_tui_show_source(tui, f4p_groups_frame(&d->groups), f4p_groups_stack(&d->groups));
-        return true;
     default:
-        return false;
+        return f4p_groups_act(&d->groups, action);
     }
-}
-
-static struct f4p_browser *browser(struct f4p_tui *tui, void *state)
-{
-    (void)tui;
-    return &((struct diff *)state)->groups.browser;
-}
-
-static uint32_t frame(struct f4p_tui *tui, void *state)
-{
-    (void)tui;
-    return f4p_groups_frame(&((struct diff *)state)->groups);
-}
-
-static void close_view(void *state)
-{
-    f4p_groups_free(&((struct diff *)state)->groups);
 }
 
 const struct f4p_view_ops f4p_view_diff = {
@@ -114,8 +87,8 @@ const struct f4p_view_ops f4p_view_diff = {
     .changed = changed,
     .draw = draw,
     .act = act,
-    .browser = browser,
-    .frame = frame,
-    .close = close_view,
+    .browser = f4p_groups_ops_browser,
+    .frame = f4p_groups_ops_frame,
+    .close = f4p_groups_ops_close,
     .hint = "m:mark A, B\t[ and ]:move B\th/l:group by\tEnter:source\ts:sort\tx:export",
 };

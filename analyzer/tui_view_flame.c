@@ -4,6 +4,8 @@
 
 #include "tui_icicle.h"
 
+#define MAX_ROWS 200u
+
 struct flame {
     struct f4p_tree tree;
     struct f4p_icicle icicle;
@@ -11,7 +13,67 @@ struct flame {
     struct f4p_area area;
     unsigned first; /* row of the layout at the top */
     bool known;
+    struct f4p_tui *tui;
+    struct f4p_browser boxes; /* for exports only: nothing of it is on the screen */
+    uint8_t *found;           /* by frame, of the last search; NULL: none */
+    struct {
+        uint32_t root, selected;
+    } before; /* a search began */
 };
+
+static const struct f4p_column columns[] = {
+    {"level", "level", 6, 0, true, false},       {"bytes", "bytes", 8, 0, true, false},
+    {"%", "percent", 6, 0, true, false},         {"frame", "frame", 0, 0, false, false},
+    {"library", "library", 12, 0, false, false},
+};
+
+/* ---- the boxes as a table ---- */
+
+static void cell_of(void *context, size_t row, size_t column, struct f4p_cell *cell)
+{
+    const struct flame *v = context;
+    const struct f4p_box *box = &v->icicle.boxes[row];
+    const struct f4p_tree_node *parent = box->parent == F4P_NONE ? NULL : &v->tree.nodes[box->parent];
+    uint64_t bytes = box->node == F4P_NONE ? 0 : v->tree.nodes[box->node].sums.bytes;
+    uint32_t frame = box->node == F4P_NONE ? F4P_NONE : v->tree.nodes[box->node].frame;
+    for (uint32_t i = 0; box->node == F4P_NONE && parent && i < box->merged; i++)
+        bytes += v->tree.nodes[parent->first + parent->count - 1 - i].sums.bytes;
+    switch (column) {
+    case 0:
+        snprintf(cell->text, sizeof cell->text, "%u", box->row);
+        cell->number = box->row;
+        cell->has_number = true;
+        break;
+    case 1:
+        f4p_tui_cell_bytes(v->tui, cell, f4p_tui_q8(bytes), f4p_tui_q8(v->tree.nodes[0].sums.bytes));
+        break;
+    case 2:
+        f4p_tui_cell_percent(cell, f4p_tui_q8(bytes), f4p_tui_q8(v->tree.nodes[0].sums.bytes));
+        break;
+    case 3:
+        if (box->node == F4P_NONE)
+            snprintf(cell->text, sizeof cell->text, "[%u others]", box->merged);
+        else if (!box->node)
+            snprintf(cell->text, sizeof cell->text, "[all]");
+        else
+            f4p_tui_frame_label(v->tui, frame, cell->text, sizeof cell->text);
+        break;
+    default:
+        if (frame != F4P_NONE)
+            snprintf(cell->text, sizeof cell->text, "%.80s",
+                     f4p_model_string(v->tui->report->model, f4p_model_frame(v->tui->report->model, frame)->library));
+    }
+}
+
+static struct f4p_browser *browser(struct f4p_tui *tui, void *state)
+{
+    struct flame *v = state;
+    (void)tui;
+    v->boxes.table.rows = v->known ? v->icicle.count : 0;
+    return &v->boxes;
+}
+
+/* ---- drawing ---- */
 
 static void changed(struct f4p_tui *tui, void *state)
 {
@@ -20,8 +82,13 @@ static void changed(struct f4p_tui *tui, void *state)
     const uint8_t *visible = f4p_tui_visible(tui);
     f4p_tree_free(&v->tree);
     f4p_icicle_free(&v->icicle);
-    v->root = v->selected = 0;
+    v->root = v->selected = v->before.root = v->before.selected = 0;
     v->first = 0;
+    v->tui = tui;
+    free(v->found);
+    v->found = *tui->search ? f4p_tui_frames_with(tui, tui->search) : NULL;
+    v->boxes.table =
+        (struct f4p_table){.name = "flame", .columns = columns, .column_count = 5, .context = v, .cell = cell_of};
     v->known = heap && visible && !f4p_tree_build(&v->tree, tui->report->model, heap, tui->bottom_up, visible);
 }
 
@@ -55,7 +122,7 @@ static void draw(struct f4p_tui *tui, void *state, struct f4p_area area)
         f4p_screen_put(&tui->screen, area.row + 1, 2, F4P_STYLE_PLAIN, "nothing to show");
         return;
     }
-    if (f4p_icicle_lay(&v->icicle, &v->tree, v->root, 200, (unsigned)area.columns)) {
+    if (f4p_icicle_lay(&v->icicle, &v->tree, v->root, MAX_ROWS, (unsigned)area.columns)) {
         f4p_tui_say(tui, true, "out of memory");
         return;
     }
@@ -68,8 +135,53 @@ static void draw(struct f4p_tui *tui, void *state, struct f4p_area area)
         v->first = box->row;
     if (box && (int)box->row >= (int)v->first + v->area.rows)
         v->first = box->row - (unsigned)v->area.rows + 1;
-    f4p_icicle_draw(&v->icicle, tui, &v->tree, v->area, v->first, v->selected);
+    f4p_icicle_draw(&v->icicle, tui, &v->tree, v->area, v->first, v->selected, v->found);
     draw_selected(tui, v, area.row + area.rows - 1);
+}
+
+/* ---- actions ---- */
+
+static void select_node(struct flame *v, uint32_t node)
+{
+    v->selected = node;
+    if (!f4p_icicle_lay(&v->icicle, &v->tree, v->root, MAX_ROWS, (unsigned)v->area.columns) && box_of(v, node))
+        return;
+    v->root = v->tree.nodes[node].parent == F4P_NONE ? 0 : v->tree.nodes[node].parent; /* too narrow from afar */
+    if (!f4p_icicle_lay(&v->icicle, &v->tree, v->root, MAX_ROWS, (unsigned)v->area.columns) && !box_of(v, node))
+        v->root = node;
+}
+
+static bool find(struct f4p_tui *tui, void *state, const char *text, bool down, bool here)
+{
+    struct flame *v = state;
+    uint32_t to = F4P_NONE;
+    free(v->found);
+    v->found = v->known ? f4p_tui_frames_with(tui, text) : NULL;
+    if (!v->found)
+        return false;
+    if (here && v->selected && v->tree.nodes[v->selected].frame != F4P_NONE &&
+        v->found[v->tree.nodes[v->selected].frame])
+        to = v->selected;
+    else
+        to = f4p_tree_find(&v->tree, v->found, v->selected, down);
+    if (to != F4P_NONE)
+        select_node(v, to);
+    return to != F4P_NONE;
+}
+
+static void anchor(struct f4p_tui *tui, void *state, bool back)
+{
+    struct flame *v = state;
+    (void)tui;
+    if (!back) {
+        v->before.root = v->root;
+        v->before.selected = v->selected;
+        return;
+    }
+    v->root = v->before.root;
+    v->selected = v->before.selected;
+    free(v->found);
+    v->found = NULL;
 }
 
 /* The neighbour in the same row, by layout order. */
@@ -164,6 +276,7 @@ static void close_view(void *state)
     struct flame *v = state;
     f4p_tree_free(&v->tree);
     f4p_icicle_free(&v->icicle);
+    free(v->found);
 }
 
 const struct f4p_view_ops f4p_view_flame = {
@@ -172,8 +285,11 @@ const struct f4p_view_ops f4p_view_flame = {
     .changed = changed,
     .draw = draw,
     .act = act,
+    .browser = browser,
+    .find = find,
+    .anchor = anchor,
     .frame = frame,
     .click = click,
     .close = close_view,
-    .hint = "arrows:walk\tEnter/+:zoom\tBackspace/-:out\tb:bottom-up\tw:libraries\ty:copy\te:edit\tEsc:back",
+    .hint = "arrows:walk\tEnter/+:zoom\tBackspace/-:out\t/:search\tb:bottom-up\tw:frames\ty:copy\tEsc:back",
 };

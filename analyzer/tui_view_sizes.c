@@ -13,7 +13,8 @@ struct sizes {
     struct f4p_sums all[CLASSES], picked[CLASSES];
     struct f4p_sums whole;
     unsigned first;
-    char title[200];
+    enum { COUNTING, COUNTED, COUNTED_AT_END } counted;
+    char line[F4P_TUI_CELL_BYTES]; /* label of the picked frame; "": none */
 };
 
 static const struct f4p_column columns[] = {
@@ -33,21 +34,72 @@ static unsigned class_of(uint64_t size)
     return found;
 }
 
-static void count_process(struct sizes *v, const struct f4p_model_process *process, const uint8_t *picked)
+struct counting {
+    struct sizes *v;
+    const struct f4p_model_process *process;
+    const uint8_t *picked; /* by stack */
+};
+
+/* Adds a block, or takes one away. */
+static void count_block(const struct counting *c, uint32_t site, uint64_t size, unsigned shift, bool add)
 {
-    const struct f4p_tui *tui = v->tui;
-    const struct f4p_trace *trace = process->trace;
-    for (size_t i = 0; i < trace->live_count; i++) {
-        const struct f4p_live *live = &trace->live[i];
-        uint32_t entry = live->site < trace->site_count ? process->entry_of[live->site] : F4P_NONE;
-        if (!live->kind || entry == F4P_NONE || (tui->filter.in && !tui->filter.in[entry]))
+    const struct f4p_tui *tui = c->v->tui;
+    const struct f4p_trace *trace = c->process->trace;
+    void (*book)(struct f4p_sums *, const struct f4p_sums *) = add ? f4p_sums_add : f4p_sums_sub;
+    uint32_t entry = site < trace->site_count ? c->process->entry_of[site] : F4P_NONE;
+    if (entry == F4P_NONE || (tui->filter.in && !tui->filter.in[entry]))
+        return;
+    struct f4p_sums sums = f4p_sample_weight(size, f4p_trace_interval(trace, shift));
+    book(&c->v->all[class_of(size)], &sums);
+    book(&c->v->whole, &sums);
+    if (c->picked && c->picked[f4p_model_entry(tui->report->model, entry)->stack])
+        book(&c->v->picked[class_of(size)], &sums);
+}
+
+static bool undo(void *context, const struct f4p_event *event)
+{
+    if (event->delta == F4P_DELTA_ALLOC)
+        count_block(context, event->site, event->size, event->shift, false);
+    else
+        count_block(context, event->site, event->size, event->shift, true);
+    if (event->delta == F4P_DELTA_THIN_KEEP)
+        count_block(context, event->site, event->size, event->new_shift, false);
+    return true;
+}
+
+/* What is live at the end, and backwards from there as far as `t_ns` (of the job). */
+static void count_blocks(struct sizes *v, const uint8_t *picked, uint64_t t_ns)
+{
+    const struct f4p_model *m = v->tui->report->model;
+    memset(v->all, 0, sizeof v->all);
+    memset(v->picked, 0, sizeof v->picked);
+    v->whole = (struct f4p_sums){0};
+    for (size_t i = 0; i < m->process_count; i++) {
+        const struct f4p_model_process *process = &m->processes[i];
+        struct counting counting = {v, process, picked};
+        if (process->base || t_ns < process->start_ns || (process->gone && t_ns > process->end_ns))
             continue;
-        struct f4p_sums sums = f4p_sample_weight(live->size, f4p_trace_interval(trace, live->shift));
-        f4p_sums_add(&v->all[class_of(live->size)], &sums);
-        f4p_sums_add(&v->whole, &sums);
-        if (picked && picked[f4p_model_entry(tui->report->model, entry)->stack])
-            f4p_sums_add(&v->picked[class_of(live->size)], &sums);
+        for (size_t j = 0; j < process->trace->live_count; j++) {
+            const struct f4p_live *live = &process->trace->live[j];
+            if (live->kind)
+                count_block(&counting, live->site, live->size, live->shift, true);
+        }
+        if (t_ns < m->end_ns)
+            f4p_trace_events(process->trace, t_ns - process->start_ns + 1, UINT64_MAX, undo, &counting);
     }
+}
+
+/* At the instant, if the history reaches back to it without a gap: then the sum is the heap's. Else at the end. */
+static bool count_at(struct sizes *v, const uint8_t *picked, struct f4p_moment moment)
+{
+    const struct f4p_heap *heap = f4p_tui_heap_at(v->tui, moment);
+    if (moment.kind != F4P_MOMENT_END && heap && heap->exact) {
+        count_blocks(v, picked, moment.t_ns);
+        if (v->whole.bytes == heap->total.bytes && v->whole.samples == heap->total.samples)
+            return true;
+    }
+    count_blocks(v, picked, v->tui->report->model->end_ns);
+    return moment.kind == F4P_MOMENT_END;
 }
 
 /* ---- cells ---- */
@@ -101,39 +153,14 @@ static void cell_of(void *context, size_t row, size_t column, struct f4p_cell *c
 
 /* ---- */
 
-/* By stack: nonzero if the frame is in it. */
-static uint8_t *stacks_with(const struct f4p_model *m, uint32_t frame)
+static void fill(struct sizes *v)
 {
-    uint8_t *has = frame == F4P_NONE ? NULL : calloc(m->stacks.count + 1ul, 1);
-    for (uint32_t i = 0; has && i < m->stacks.count; i++) {
-        const struct f4p_stack *stack = f4p_model_stack(m, i);
-        has[i] = stack->frame == frame || (stack->parent != F4P_NONE && has[stack->parent]);
-    }
-    return has;
-}
-
-static void changed(struct f4p_tui *tui, void *state)
-{
-    struct sizes *v = state;
-    const struct f4p_model *m = tui->report->model;
-    char label[F4P_TUI_CELL_BYTES] = "no line";
+    const struct f4p_tui *tui = v->tui;
     unsigned last = 0;
-    memset(v->all, 0, sizeof v->all);
-    memset(v->picked, 0, sizeof v->picked);
-    v->whole = (struct f4p_sums){0};
-    v->tui = tui;
-    uint8_t *picked = stacks_with(m, tui->picked);
-    for (size_t i = 0; i < m->process_count; i++)
-        if (!m->processes[i].base && !m->processes[i].gone)
-            count_process(v, &m->processes[i], picked);
-    free(picked);
     for (v->first = 0; v->first + 1 < CLASSES && !v->all[v->first].samples;)
         v->first++;
     for (unsigned i = v->first; i < CLASSES; i++)
         last = v->all[i].samples ? i : last;
-    if (tui->picked != F4P_NONE)
-        f4p_tui_frame_label(tui, tui->picked, label, sizeof label);
-    snprintf(v->title, sizeof v->title, "live blocks %s; `line` is %.120s", f4p_page_end_words(&tui->page), label);
     v->browser.table = (struct f4p_table){.name = "sizes",
                                           .columns = columns,
                                           .column_count = 6,
@@ -141,12 +168,45 @@ static void changed(struct f4p_tui *tui, void *state)
                                           .context = v,
                                           .cell = cell_of};
     f4p_browser_changed(&v->browser);
+    v->line[0] = '\0';
+    if (tui->picked != F4P_NONE)
+        f4p_tui_frame_label(tui, tui->picked, v->line, sizeof v->line);
+}
+
+/* Counting back over all of the history takes its time. */
+static void count_now(struct f4p_tui *tui)
+{
+    struct sizes *v = tui->state[F4P_VIEW_SIZES];
+    uint8_t *picked = f4p_tui_stacks_with(tui, tui->picked);
+    v->counted = count_at(v, picked, tui->instant) ? COUNTED : COUNTED_AT_END;
+    free(picked);
+    fill(v);
+}
+
+static void changed(struct f4p_tui *tui, void *state)
+{
+    struct sizes *v = state;
+    v->tui = tui;
+    if (tui->instant.kind == F4P_MOMENT_END) {
+        count_now(tui);
+        return;
+    }
+    v->counted = COUNTING;
+    v->whole = (struct f4p_sums){0};
+    fill(v);
+    tui->later = count_now;
 }
 
 static void draw(struct f4p_tui *tui, void *state, struct f4p_area area)
 {
     struct sizes *v = state;
-    f4p_screen_cell(&tui->screen, area.row, 1, area.columns - 2, F4P_STYLE_DIM, v->title, false);
+    char title[F4P_TUI_CELL_BYTES + 100], at_end[96] = "";
+    if (v->counted == COUNTED_AT_END)
+        snprintf(at_end, sizeof at_end, " %s (not known of the instant)", f4p_page_end_words(&tui->page));
+    snprintf(title, sizeof title,
+             v->counted == COUNTING ? "counting back to the instant" : "live blocks%s; `line` is %s", at_end,
+             *v->line ? v->line : "no line");
+    f4p_screen_cell(&tui->screen, area.row, 1, area.columns - 2, F4P_STYLE_DIM, title, false);
     f4p_browser_draw(&v->browser, &tui->screen, (struct f4p_area){area.row + 1, 0, area.rows - 1, area.columns}, true);
 }
 

@@ -50,14 +50,6 @@ static uint32_t line_of(const struct source_view *v, size_t row)
     return v->bare ? v->bare[row] : (uint32_t)row + 1;
 }
 
-static uint32_t find_file(const struct f4p_model *m, const char *file)
-{
-    for (uint32_t i = 0; file && i < m->strings.count; i++)
-        if (!strcmp(m->strings.text[i], file))
-            return i;
-    return F4P_NONE;
-}
-
 /* Room for every line of the file that has a frame. */
 static int make_hot(struct source_view *v, uint32_t file)
 {
@@ -97,7 +89,7 @@ static void book(struct source_view *v, uint32_t file, uint32_t stack, uint64_t 
 static void find_bytes(struct source_view *v, const struct f4p_heap *heap)
 {
     const struct f4p_model *m = v->tui->report->model;
-    uint32_t file = find_file(m, v->file), shown = 0;
+    uint32_t file = f4p_tui_string(v->tui, v->file), shown = 0;
     uint64_t *bytes = calloc(m->stacks.count + 1ul, sizeof *bytes);
     free(v->bare);
     v->bare = NULL;
@@ -132,11 +124,7 @@ uint32_t f4p_tui_heaviest(struct f4p_tui *tui, uint32_t frame)
     const struct f4p_heap *heap = f4p_tui_heap(tui);
     uint32_t best = F4P_NONE;
     uint64_t most = 0;
-    uint8_t *has = heap ? calloc(m->stacks.count + 1ul, 1) : NULL;
-    for (uint32_t i = 0; has && i < m->stacks.count; i++) {
-        const struct f4p_stack *stack = f4p_model_stack(m, i);
-        has[i] = stack->frame == frame || (stack->parent != F4P_NONE && has[stack->parent]);
-    }
+    uint8_t *has = heap ? f4p_tui_stacks_with(tui, frame) : NULL;
     for (uint32_t i = 0; has && i < m->entries.count; i++) {
         uint32_t stack = f4p_model_entry(m, i)->stack;
         if (has[stack] && (heap->sums[i].bytes > most || best == F4P_NONE)) {
@@ -329,6 +317,10 @@ void f4p_tui_show_source(struct f4p_tui *tui, uint32_t frame, uint32_t stack)
 {
     struct source_view *v = tui->state[F4P_VIEW_SOURCE];
     enum f4p_view_id from = tui->view;
+    if (frame == F4P_NONE) {
+        f4p_tui_say(tui, true, "no line of code is selected");
+        return;
+    }
     v->tui = tui;
     v->in_stack = false;
     v->want_stack = stack == F4P_NONE ? f4p_tui_heaviest(tui, frame) : stack;
@@ -356,7 +348,7 @@ static void draw(struct f4p_tui *tui, void *state, struct f4p_area area)
         f4p_screen_put(&tui->screen, area.row + 1, 2, F4P_STYLE_PLAIN, "choose a line in another view, then Enter");
         return;
     }
-    f4p_tui_frame_path(tui, chosen(v), title, sizeof title);
+    f4p_tui_frame_file(tui, chosen(v), title, sizeof title);
     f4p_screen_cell(&tui->screen, area.row, 1, area.columns - 2, F4P_STYLE_BOLD, *title ? title : v->function, true);
     int note = *v->text.note ? 1 : 0;
     if (note)

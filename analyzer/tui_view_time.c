@@ -96,8 +96,7 @@ static void draw(struct f4p_tui *tui, void *state, struct f4p_area area)
         f4p_tui_chart_draw(tui, &chart, v->chart_area, true);
     draw_legend(tui, area.row + v->chart_area.rows);
     if (below)
-        f4p_browser_draw(&v->held.browser, &tui->screen,
-                         (struct f4p_area){area.row + area.rows - below, 0, below, area.columns}, true);
+        f4p_groups_draw(&v->held, (struct f4p_area){area.row + area.rows - below, 0, below, area.columns});
 }
 
 /* ---- the cursor ---- */
@@ -203,11 +202,11 @@ static bool act(struct f4p_tui *tui, void *state, enum f4p_action action)
     case F4P_ACT_ENTER:
         if (tui->marked[0] && tui->marked[1] && !v->zoomed)
             zoom_to(tui, v, tui->marks[0].t_ns, tui->marks[1].t_ns);
-        else if (f4p_groups_frame(&v->held) != F4P_NONE)
-            f4p_tui_show_source(tui, f4p_groups_frame(&v->held), f4p_groups_stack(&v->held));
+        else
+            return f4p_groups_act(&v->held, action);
         return true;
     default:
-        return false;
+        return f4p_groups_act(&v->held, action);
     }
 }
 
@@ -221,32 +220,15 @@ static bool click(struct f4p_tui *tui, void *state, struct f4p_click where)
     return true;
 }
 
-static struct f4p_browser *browser(struct f4p_tui *tui, void *state)
-{
-    (void)tui;
-    return &((struct time_view *)state)->held.browser;
-}
-
-static uint32_t frame(struct f4p_tui *tui, void *state)
-{
-    (void)tui;
-    return f4p_groups_frame(&((struct time_view *)state)->held);
-}
-
-static void close_view(void *state)
-{
-    f4p_groups_free(&((struct time_view *)state)->held);
-}
-
 const struct f4p_view_ops f4p_view_time = {
     .name = "Time",
     .state_bytes = sizeof(struct time_view),
     .changed = changed,
     .draw = draw,
     .act = act,
-    .browser = browser,
-    .frame = frame,
+    .browser = f4p_groups_ops_browser,
+    .frame = f4p_groups_ops_frame,
     .click = click,
-    .close = close_view,
+    .close = f4p_groups_ops_close,
     .hint = "h/l:move\t+/-/0:zoom\tm:mark A, B\tEnter:zoom to A..B, or source\tp:peak\td:diff",
 };

@@ -47,11 +47,7 @@ static void draw(struct f4p_tui *tui, void *state, struct f4p_area area)
         column += f4p_screen_put(&tui->screen, area.row, column, chosen ? F4P_STYLE_BOLD : F4P_STYLE_DIM, text);
     }
     t->tabs.columns = column - 1;
-    f4p_browser_draw(&t->groups.browser, &tui->screen, (struct f4p_area){area.row + 1, 0, area.rows - 1, area.columns},
-                     true);
-    if (!t->groups.count)
-        f4p_screen_put(&tui->screen, area.row + 3, 2, F4P_STYLE_PLAIN,
-                       *tui->filter.text ? "nothing matches the filter; Esc shows all" : "nothing that was sampled");
+    f4p_groups_draw(&t->groups, (struct f4p_area){area.row + 1, 0, area.rows - 1, area.columns});
 }
 
 static void group_by(struct f4p_tui *tui, struct top *t, unsigned by)
@@ -82,10 +78,7 @@ static bool enter(struct f4p_tui *tui, struct top *t)
             return false;
         snprintf(term, sizeof term, "lib=^%.80s$", name);
     } else {
-        if (f4p_groups_frame(&t->groups) == F4P_NONE)
-            return false;
-        f4p_tui_show_source(tui, f4p_groups_frame(&t->groups), f4p_groups_stack(&t->groups));
-        return true;
+        return f4p_groups_act(&t->groups, F4P_ACT_ENTER);
     }
     f4p_tui_narrow(tui, term);
     return true;
@@ -102,14 +95,10 @@ static bool act(struct f4p_tui *tui, void *state, enum f4p_action action)
     case F4P_ACT_LEFT:
         group_by(tui, t, t->groups.by + F4P_BY_COUNT - 1);
         return true;
-    case F4P_ACT_SORT:
-    case F4P_ACT_REVERSE:
-        f4p_groups_sort(&t->groups, action == F4P_ACT_SORT);
-        return true;
     case F4P_ACT_ENTER:
         return enter(tui, t);
     default:
-        return false;
+        return f4p_groups_act(&t->groups, action);
     }
 }
 
@@ -128,32 +117,15 @@ static bool click(struct f4p_tui *tui, void *state, struct f4p_click where)
     return true;
 }
 
-static struct f4p_browser *browser(struct f4p_tui *tui, void *state)
-{
-    (void)tui;
-    return &((struct top *)state)->groups.browser;
-}
-
-static uint32_t frame(struct f4p_tui *tui, void *state)
-{
-    (void)tui;
-    return f4p_groups_frame(&((struct top *)state)->groups);
-}
-
-static void close_view(void *state)
-{
-    f4p_groups_free(&((struct top *)state)->groups);
-}
-
 const struct f4p_view_ops f4p_view_top = {
     .name = "Top",
     .state_bytes = sizeof(struct top),
     .changed = changed,
     .draw = draw,
     .act = act,
-    .browser = browser,
-    .frame = frame,
+    .browser = f4p_groups_ops_browser,
+    .frame = f4p_groups_ops_frame,
     .click = click,
-    .close = close_view,
+    .close = f4p_groups_ops_close,
     .hint = "h/l:group by\tEnter:source or filter\ts:sort\tI:reverse\t/:search\t\\:filter\tx:export",
 };

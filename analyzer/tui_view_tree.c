@@ -1,5 +1,4 @@
 /* Tree: stacks from the outermost or the innermost frame; below it the icicle of the selected branch and its source. */
-#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,6 +18,12 @@ struct tree_view {
     uint64_t *open; /* ids of nodes that are unfolded; kept over changes */
     size_t open_count, open_room;
     uint32_t root; /* node zoomed to */
+    struct {
+        uint64_t id;
+        size_t open_count;
+        uint32_t root;
+    } before;          /* a search began */
+    uint64_t frame_id; /* of the selected row, when it was drawn last */
     bool known, begun;
 };
 
@@ -126,6 +131,45 @@ static uint32_t open_heaviest(struct tree_view *v, uint32_t node)
     }
 }
 
+static uint32_t selected(const struct tree_view *v)
+{
+    return v->browser.cursor < v->browser.table.rows ? v->rows[v->browser.cursor] : F4P_NONE;
+}
+
+static bool is_inside(const struct tree_view *v, uint32_t node, uint32_t of)
+{
+    while (node != of && node != F4P_NONE)
+        node = v->tree.nodes[node].parent;
+    return node == of;
+}
+
+/* Unfolds the way to a node, and selects it. */
+static void reveal(struct tree_view *v, uint32_t node)
+{
+    if (!is_inside(v, node, v->root))
+        v->root = 0;
+    for (uint32_t at = v->tree.nodes[node].parent; at && at != F4P_NONE; at = v->tree.nodes[at].parent)
+        set_open(v, at, true);
+    list_rows(v);
+    for (size_t i = 0; i < v->browser.table.rows; i++)
+        if (v->rows[i] == node)
+            f4p_browser_select(&v->browser, i);
+}
+
+/* The line that allocates most is selected: the innermost frame. */
+static void show_heaviest(struct tree_view *v)
+{
+    uint32_t end = open_heaviest(v, 0);
+    reveal(v, v->tree.bottom_up && v->tree.nodes[0].count ? v->tree.nodes[0].first : end);
+}
+
+/* What is selected now, whatever becomes of its path. */
+static void remember_frame(struct tree_view *v)
+{
+    if (selected(v) != F4P_NONE)
+        v->frame_id = f4p_tui_frame_id(v->tui, v->tree.nodes[selected(v)].frame);
+}
+
 /* ---- cells ---- */
 
 static void cell_of(void *context, size_t row, size_t column, struct f4p_cell *cell)
@@ -174,6 +218,21 @@ static uint64_t id_of(void *context, size_t row)
     return node_id(v, v->rows[row]);
 }
 
+/* Paths are others with other frames shown: the frame that was selected, where it holds most, else the heaviest. */
+static void find_again(struct tree_view *v)
+{
+    const struct f4p_model *m = v->tui->report->model;
+    uint8_t *same = calloc(m->frames.count + 1ul, 1);
+    for (uint32_t i = 0; same && i < m->frames.count; i++)
+        same[i] = f4p_tui_frame_id(v->tui, i) == v->frame_id;
+    uint32_t node = same ? f4p_tree_find(&v->tree, same, 0, true) : F4P_NONE;
+    free(same);
+    if (node == F4P_NONE)
+        show_heaviest(v);
+    else
+        reveal(v, node);
+}
+
 static void changed(struct f4p_tui *tui, void *state)
 {
     struct tree_view *v = state;
@@ -183,7 +242,7 @@ static void changed(struct f4p_tui *tui, void *state)
     v->tui = tui;
     f4p_tree_free(&v->tree);
     f4p_icicle_free(&v->icicle);
-    v->root = 0;
+    v->root = v->before.root = 0;
     v->known = heap && visible && !f4p_tree_build(&v->tree, tui->report->model, heap, tui->bottom_up, visible);
     v->browser.table = (struct f4p_table){
         .name = "tree", .columns = columns, .column_count = 6, .context = v, .cell = cell_of, .id = id_of};
@@ -191,38 +250,18 @@ static void changed(struct f4p_tui *tui, void *state)
         f4p_tree_free(&v->tree);
         return;
     }
-    uint32_t end = F4P_NONE;
+    uint64_t id = v->browser.id;
     if (!v->begun || turned)
-        end = open_heaviest(v, 0);
+        show_heaviest(v);
+    else
+        list_rows(v);
+    if (v->begun && !turned && v->browser.table.rows && v->browser.id != id)
+        find_again(v);
     v->begun = true;
-    list_rows(v);
-    for (size_t i = 0; end != F4P_NONE && i < v->browser.table.rows; i++)
-        if (v->rows[i] == end)
-            f4p_browser_select(&v->browser, i);
+    remember_frame(v);
 }
 
 /* ---- drawing ---- */
-
-static uint32_t selected(const struct tree_view *v)
-{
-    return v->browser.cursor < v->browser.table.rows ? v->rows[v->browser.cursor] : F4P_NONE;
-}
-
-static void draw_source(struct f4p_tui *tui, uint32_t frame, int row)
-{
-    char line[F4P_TUI_CELL_BYTES], text[F4P_TUI_CELL_BYTES + 32];
-    bool newer = false;
-    if (frame == F4P_NONE)
-        return;
-    const struct f4p_frame *f = f4p_model_frame(tui->report->model, frame);
-    if (!f4p_page_source(&tui->page, f, line, sizeof line, &newer))
-        return;
-    const char *at = line;
-    while (isspace((unsigned char)*at))
-        at++;
-    snprintf(text, sizeof text, "%u%s %s", f->line, newer ? " (file is newer than the run)" : "", at);
-    f4p_screen_cell(&tui->screen, row, 2, tui->screen.columns - 3, F4P_STYLE_GOOD, text, false);
-}
 
 static void draw(struct f4p_tui *tui, void *state, struct f4p_area area)
 {
@@ -230,20 +269,20 @@ static void draw(struct f4p_tui *tui, void *state, struct f4p_area area)
     bool panes = area.columns >= 80 && area.rows >= 18;
     int icicle = !panes ? 0 : area.rows / 4 < 8 ? area.rows / 4 : 8, source = panes;
     uint32_t node = selected(v);
+    remember_frame(v);
     f4p_browser_draw(&v->browser, &tui->screen,
                      (struct f4p_area){area.row, 0, area.rows - icicle - source, area.columns}, true);
     if (!v->browser.table.rows)
-        f4p_screen_put(&tui->screen, area.row + 2, 2, F4P_STYLE_PLAIN,
-                       *tui->filter.text ? "nothing matches the filter; Esc shows all" : "nothing that was sampled");
+        f4p_screen_put(&tui->screen, area.row + 2, 2, F4P_STYLE_PLAIN, f4p_tui_nothing(tui));
     if (node == F4P_NONE)
         return;
     if (source)
-        draw_source(tui, v->tree.nodes[node].frame, area.row + area.rows - icicle - 1);
+        f4p_tui_draw_line(tui, v->tree.nodes[node].frame, area.row + area.rows - icicle - 1);
     /* From the parent: siblings are what one compares with. */
     uint32_t top = v->tree.nodes[node].parent == F4P_NONE ? node : v->tree.nodes[node].parent;
     if (icicle && !f4p_icicle_lay(&v->icicle, &v->tree, top, (unsigned)icicle, (unsigned)area.columns))
         f4p_icicle_draw(&v->icicle, tui, &v->tree,
-                        (struct f4p_area){area.row + area.rows - icicle, 0, icicle, area.columns}, 0, node);
+                        (struct f4p_area){area.row + area.rows - icicle, 0, icicle, area.columns}, 0, node, NULL);
 }
 
 /* ---- actions ---- */
@@ -311,34 +350,42 @@ static bool act(struct f4p_tui *tui, void *state, enum f4p_action action)
     }
 }
 
-/* Unfolds the way to the largest node that has `text`; nodes of one level are ordered by size. */
-static bool reveal(struct f4p_tui *tui, void *state, const char *text)
+/* ---- finding ---- */
+
+static bool find(struct f4p_tui *tui, void *state, const char *text, bool down, bool here)
 {
     struct tree_view *v = state;
-    const struct f4p_model *m = tui->report->model;
-    char label[F4P_TUI_CELL_BYTES];
-    uint32_t best = 0;
-    uint8_t *has = v->known ? calloc(m->frames.count + 1ul, 1) : NULL;
-    for (uint32_t i = 0; has && i < m->frames.count; i++) {
-        f4p_tui_frame_label(tui, i, label, sizeof label);
-        has[i] = f4p_text_has(label, text);
-    }
-    for (uint32_t i = 1; has && i < v->tree.count; i++) {
-        const struct f4p_tree_node *node = &v->tree.nodes[i];
-        if (node->frame != F4P_NONE && has[node->frame] && (!best || node->sums.bytes > v->tree.nodes[best].sums.bytes))
-            best = i;
-    }
-    free(has);
-    if (!best)
+    uint32_t from = selected(v) == F4P_NONE ? 0 : selected(v), to = F4P_NONE;
+    uint8_t *wanted = v->known ? f4p_tui_frames_with(tui, text) : NULL;
+    if (!wanted)
         return false;
-    v->root = 0;
-    for (uint32_t at = v->tree.nodes[best].parent; at && at != F4P_NONE; at = v->tree.nodes[at].parent)
-        set_open(v, at, true);
+    if (here && from && v->tree.nodes[from].frame != F4P_NONE && wanted[v->tree.nodes[from].frame])
+        to = from;
+    else
+        to = f4p_tree_find(&v->tree, wanted, from, down);
+    free(wanted);
+    if (to != F4P_NONE)
+        reveal(v, to);
+    return to != F4P_NONE;
+}
+
+/* While text is typed nothing is folded: what a search unfolds stands behind what was unfolded before. */
+static void anchor(struct f4p_tui *tui, void *state, bool back)
+{
+    struct tree_view *v = state;
+    (void)tui;
+    if (!back) {
+        v->before.id = v->browser.id;
+        v->before.open_count = v->open_count;
+        v->before.root = v->root;
+        return;
+    }
+    if (v->open_count > v->before.open_count)
+        v->open_count = v->before.open_count;
+    v->root = v->before.root;
+    v->browser.id = v->before.id;
+    v->browser.cursor = 0;
     list_rows(v);
-    for (size_t i = 0; i < v->browser.table.rows; i++)
-        if (v->rows[i] == best)
-            f4p_browser_select(&v->browser, i);
-    return true;
 }
 
 static struct f4p_browser *browser(struct f4p_tui *tui, void *state)
@@ -388,7 +435,8 @@ const struct f4p_view_ops f4p_view_tree = {
     .browser = browser,
     .frame = frame,
     .click = click,
-    .reveal = reveal,
+    .find = find,
+    .anchor = anchor,
     .close = close_view,
-    .hint = "h/l:fold\tEnter:zoom, source\tEsc:back\tb:bottom-up\tw:libraries\tf:flame\tc:callers\t/:search",
+    .hint = "h/l:fold\tEnter:zoom, source\tEsc:back\tb:bottom-up\tw:frames\tf:flame\tc:callers\t/:search",
 };

@@ -1,5 +1,4 @@
 /* Verdict: the first screen. How it ended, the shape, who held the memory, and the source line of the selected one. */
-#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -70,23 +69,6 @@ static int draw_summary(const struct f4p_tui *tui, const struct verdict *v, int 
     return row;
 }
 
-static void draw_source(struct f4p_tui *tui, const struct verdict *v, int row)
-{
-    uint32_t frame = f4p_groups_frame(&v->held);
-    char line[F4P_TUI_CELL_BYTES], text[F4P_TUI_CELL_BYTES + 32];
-    bool changed_since = false;
-    if (frame == F4P_NONE)
-        return;
-    const struct f4p_frame *f = f4p_model_frame(tui->report->model, frame);
-    if (!f4p_page_source(&tui->page, f, line, sizeof line, &changed_since))
-        return;
-    const char *at = line;
-    while (isspace((unsigned char)*at))
-        at++;
-    snprintf(text, sizeof text, "%u%s %s", f->line, changed_since ? " (file is newer than the run)" : "", at);
-    f4p_screen_put(&tui->screen, row, 2, F4P_STYLE_GOOD, text);
-}
-
 static void draw(struct f4p_tui *tui, void *state, struct f4p_area area)
 {
     struct verdict *v = state;
@@ -107,36 +89,16 @@ static void draw(struct f4p_tui *tui, void *state, struct f4p_area area)
     snprintf(title, sizeof title, "HELD AT %s", words);
     if (end - row - trust > 6)
         f4p_screen_put(&tui->screen, row++, 1, F4P_STYLE_BOLD, title);
-    f4p_browser_draw(&v->held.browser, &tui->screen, (struct f4p_area){row, 0, end - row - trust - 1, area.columns},
-                     true);
-    draw_source(tui, v, end - trust - 1);
+    f4p_groups_draw(&v->held, (struct f4p_area){row, 0, end - row - trust - 1, area.columns});
+    f4p_tui_draw_line(tui, f4p_groups_frame(&v->held), end - trust - 1);
     for (int i = 0; i < trust; i++)
         draw_line(tui, end - trust + i, v->trust[i], F4P_STYLE_PLAIN);
 }
 
-static struct f4p_browser *browser(struct f4p_tui *tui, void *state)
-{
-    (void)tui;
-    return &((struct verdict *)state)->held.browser;
-}
-
-static uint32_t frame(struct f4p_tui *tui, void *state)
-{
-    (void)tui;
-    return f4p_groups_frame(&((struct verdict *)state)->held);
-}
-
 static bool act(struct f4p_tui *tui, void *state, enum f4p_action action)
 {
-    struct verdict *v = state;
-    if (action == F4P_ACT_ENTER && frame(tui, state) != F4P_NONE) {
-        f4p_tui_show_source(tui, frame(tui, state), f4p_groups_stack(&v->held));
-        return true;
-    }
-    if (action != F4P_ACT_SORT && action != F4P_ACT_REVERSE)
-        return false;
-    f4p_groups_sort(&v->held, action == F4P_ACT_SORT);
-    return true;
+    (void)tui;
+    return f4p_groups_act(&((struct verdict *)state)->held, action);
 }
 
 static void close_view(void *state)
@@ -152,8 +114,8 @@ const struct f4p_view_ops f4p_view_verdict = {
     .changed = changed,
     .draw = draw,
     .act = act,
-    .browser = browser,
-    .frame = frame,
+    .browser = f4p_groups_ops_browser,
+    .frame = f4p_groups_ops_frame,
     .close = close_view,
     .hint = "Enter:source\t2:time\t3:tree\t4:top\tf:flame\td:diff\t/:search\tp:peak\tx:export",
 };

@@ -1,4 +1,5 @@
 /* Words and numbers of the terminal face: labels of frames, cells of tables, lines of the text face. */
+#include <ctype.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
@@ -37,6 +38,16 @@ uint64_t f4p_tui_frame_id(const struct f4p_tui *tui, uint32_t frame)
     return f4p_hash(file, strlen(file), id ^ f->offset);
 }
 
+void f4p_tui_frame_file(const struct f4p_tui *tui, uint32_t frame, char *out, size_t bytes)
+{
+    struct f4p_frame file = {.line = 0};
+    if (frame != F4P_NONE)
+        file = *f4p_model_frame(tui->report->model, frame);
+    file.line = 0;
+    file.offset = 0;
+    f4p_page_place(&tui->page, &file, out, bytes);
+}
+
 void f4p_tui_frame_path(const struct f4p_tui *tui, uint32_t frame, char *out, size_t bytes)
 {
     const struct f4p_model *m = tui->report->model;
@@ -56,13 +67,66 @@ unsigned f4p_tui_frame_style(const struct f4p_tui *tui, uint32_t frame)
     return f4p_screen_library(&tui->screen, f4p_model_string(m, f4p_model_frame(m, frame)->library));
 }
 
+void f4p_tui_draw_line(const struct f4p_tui *tui, uint32_t frame, int row)
+{
+    char line[F4P_TUI_CELL_BYTES], text[F4P_TUI_CELL_BYTES + 32];
+    bool newer = false;
+    const struct f4p_frame *f = frame == F4P_NONE ? NULL : f4p_model_frame(tui->report->model, frame);
+    if (!f || !f4p_page_source(&tui->page, f, line, sizeof line, &newer))
+        return;
+    const char *at = line;
+    while (isspace((unsigned char)*at))
+        at++;
+    snprintf(text, sizeof text, "%u%s %s", f->line, newer ? " (file is newer than the run)" : "", at);
+    f4p_screen_cell(&tui->screen, row, 2, tui->screen.columns - 3, F4P_STYLE_GOOD, text, false);
+}
+
+const char *f4p_tui_nothing(const struct f4p_tui *tui)
+{
+    return *tui->filter.text ? "nothing matches the filter; Esc shows all" : "nothing that was sampled";
+}
+
+/* ---- look-ups ---- */
+
+uint32_t f4p_tui_string(const struct f4p_tui *tui, const char *text)
+{
+    const struct f4p_strings *strings = &tui->report->model->strings;
+    for (uint32_t i = 0; text && i < strings->count; i++)
+        if (!strcmp(strings->text[i], text))
+            return i;
+    return F4P_NONE;
+}
+
+uint8_t *f4p_tui_frames_with(const struct f4p_tui *tui, const char *text)
+{
+    const struct f4p_model *m = tui->report->model;
+    char label[F4P_TUI_CELL_BYTES];
+    uint8_t *has = calloc(m->frames.count + 1ul, 1);
+    for (uint32_t i = 0; has && i < m->frames.count; i++) {
+        f4p_tui_frame_label(tui, i, label, sizeof label);
+        has[i] = f4p_text_has(label, text) || f4p_text_has(f4p_model_string(m, f4p_model_frame(m, i)->library), text);
+    }
+    return has;
+}
+
+uint8_t *f4p_tui_stacks_with(const struct f4p_tui *tui, uint32_t frame)
+{
+    const struct f4p_model *m = tui->report->model;
+    uint8_t *has = frame == F4P_NONE ? NULL : calloc(m->stacks.count + 1ul, 1);
+    for (uint32_t i = 0; has && i < m->stacks.count; i++) {
+        const struct f4p_stack *stack = f4p_model_stack(m, i);
+        has[i] = stack->frame == frame || (stack->parent != F4P_NONE && has[stack->parent]);
+    }
+    return has;
+}
+
 /* ---- cells ---- */
 
 void f4p_tui_cell_bytes(const struct f4p_tui *tui, struct f4p_cell *cell, double bytes, double like)
 {
     char number[F4P_NUMBER_BYTES];
     f4p_text_bytes_like(number, bytes, like, tui->options->units);
-    snprintf(cell->text, sizeof cell->text, "%s", number);
+    snprintf(cell->text, sizeof cell->text, "%s", bytes > 0 ? number : "0");
     cell->number = bytes;
     cell->has_number = true;
 }

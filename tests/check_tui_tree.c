@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "format/hash.h"
 #include "tests/support_trace.h"
 
 #define FILE_BYTES (4u << 20)
@@ -114,6 +115,90 @@ START_TEST(test_tree_with_nothing_visible_is_one_box)
 }
 END_TEST
 
+/* ---- finding ---- */
+
+#define MAX_FOUND 20000u
+
+static uint64_t path_of(const struct f4p_tree *tree, uint32_t node)
+{
+    uint64_t path = 0;
+    for (; node; node = tree->nodes[node].parent)
+        path = f4p_hash(&tree->nodes[node].frame, sizeof(uint32_t), path);
+    return path;
+}
+
+/* What there is to find, by looking at every node in order. */
+static void list_wanted(struct f4p_tree *tree, const uint8_t *wanted, uint32_t node, uint64_t *paths, size_t *count)
+{
+    ck_assert_int_eq(f4p_tree_open(tree, node), 0);
+    for (uint32_t i = 0; i < tree->nodes[node].count; i++) {
+        uint32_t child = tree->nodes[node].first + i, frame = tree->nodes[child].frame;
+        if (frame != F4P_NONE && wanted[frame]) {
+            ck_assert_uint_lt(*count, MAX_FOUND);
+            paths[(*count)++] = path_of(tree, child);
+        }
+        list_wanted(tree, wanted, child, paths, count);
+    }
+}
+
+static void check_finding(const struct tree_fixture *t, bool bottom_up, const uint8_t *wanted)
+{
+    static uint64_t paths[MAX_FOUND];
+    struct f4p_tree all, tree;
+    size_t count = 0;
+    ck_assert_int_eq(f4p_tree_build(&all, t->model, &t->heap, bottom_up, t->visible), 0);
+    list_wanted(&all, wanted, 0, paths, &count);
+    for (int down = 0; down < 2; down++) {
+        uint32_t at = 0;
+        ck_assert_int_eq(f4p_tree_build(&tree, t->model, &t->heap, bottom_up, t->visible), 0);
+        for (size_t i = 0; count && i < count + 1; i++) { /* and around the end */
+            size_t expected = down ? i % count : count - 1 - i % count;
+            at = f4p_tree_find(&tree, wanted, at, down);
+            ck_assert_uint_ne(at, F4P_NONE);
+            ck_assert_uint_eq(path_of(&tree, at), paths[expected]);
+        }
+        ck_assert(count || f4p_tree_find(&tree, wanted, 0, down) == F4P_NONE);
+        f4p_tree_free(&tree);
+    }
+    f4p_tree_free(&all);
+}
+
+START_TEST(test_tree_finds_everything_in_order_folded_or_not)
+{
+    struct tree_fixture t;
+    make(&t);
+    uint8_t *wanted = malloc(t.model->frames.count);
+    for (uint32_t round = 0; round < 6; round++)
+        for (int bottom_up = 0; bottom_up < 2; bottom_up++) {
+            for (uint32_t i = 0; i < t.model->frames.count; i++) {
+                wanted[i] = round < 5 && (i * 2654435761u >> 16) % (1 + 3 * round) == 0;
+                t.visible[i] = round % 2 || (i * 2246822519u >> 16) % 4;
+            }
+            check_finding(&t, bottom_up, wanted);
+        }
+    free(wanted);
+    unmake(&t);
+}
+END_TEST
+
+START_TEST(test_tree_search_opens_only_the_way)
+{
+    struct tree_fixture t;
+    struct f4p_tree tree;
+    make(&t);
+    uint8_t *wanted = calloc(t.model->frames.count, 1);
+    ck_assert_int_eq(f4p_tree_build(&tree, t.model, &t.heap, true, t.visible), 0);
+    uint32_t opened = tree.count, frame = tree.nodes[tree.nodes[0].first].frame;
+    ck_assert_uint_eq(f4p_tree_find(&tree, wanted, 0, true), F4P_NONE);
+    wanted[frame] = 1;
+    ck_assert_uint_eq(f4p_tree_find(&tree, wanted, 0, true), tree.nodes[0].first);
+    ck_assert_uint_eq(tree.count, opened);
+    f4p_tree_free(&tree);
+    free(wanted);
+    unmake(&t);
+}
+END_TEST
+
 /* ---- widths ---- */
 
 static unsigned sum_of(const unsigned *widths, size_t count)
@@ -171,6 +256,8 @@ int main(void)
     tcase_add_test(tests, test_tree_adds_up_in_both_directions);
     tcase_add_test(tests, test_tree_without_some_frames_loses_no_bytes);
     tcase_add_test(tests, test_tree_with_nothing_visible_is_one_box);
+    tcase_add_test(tests, test_tree_finds_everything_in_order_folded_or_not);
+    tcase_add_test(tests, test_tree_search_opens_only_the_way);
     tcase_add_test(tests, test_widths_add_up_and_are_off_by_less_than_one);
     tcase_add_test(tests, test_widths_go_to_the_largest_remainder);
     suite_add_tcase(suite, tests);

@@ -26,12 +26,41 @@ for kind in plain hostile running damaged; do
     "$GENERATE" "$TMP/$kind.bin" $kind || exit 1
 done
 
+# The processes in the terminal's foreground, but its shell.
+inside() {
+    ps -o pid= --ppid "$(t display-message -p '#{pane_pid}' 2>/dev/null)" 2>/dev/null
+}
+
+alive() {
+    case $(ps -o stat= -p "$1") in '' | Z*) return 1 ;; esac
+}
+
+# leaves PID: is gone, soon
+leaves() {
+    tries=0
+    while alive "$1"; do
+        tries=$((tries + 1))
+        [ $tries -le "$PATIENCE" ] || return 1
+        sleep 0.05
+    done
+}
+
+# Ends what runs before its terminal ends. A terminal's end sends SIGCONT after SIGHUP, which undoes the SIGSTOP that
+# LeakSanitizer stops the program with when it leaves: both would wait for ever, one of them spinning.
+stop() {
+    for child in $(inside); do
+        kill "$child" 2>/dev/null && leaves "$child"
+    done
+    sanitizer=$(t capture-pane -p -S - 2>/dev/null | grep -m 3 Sanitizer) && echo "$sanitizer" >>"$TMP/sanitizer"
+    t kill-server 2>/dev/null
+    terminal=$((terminal + 1)) # the old one may still be going
+}
+
 # begin COLUMNSxROWS COMMAND...: in a terminal of its own; environment assignments may come first
 begin() {
     size=$1
     shift
-    t kill-server 2>/dev/null
-    terminal=$((terminal + 1)) # the old one may still be going
+    stop
     t new-session -d -x "${size%x*}" -y "${size#*x}" \
         "env -u NO_COLOR -u VISUAL LC_ALL=C.UTF-8 TERM=screen-256color $*; echo \"left with \$?\"; exec sleep 1000"
     t set-option -g status off
@@ -129,6 +158,11 @@ view filter-back "4 : i g n o r e = C a c h e Enter Escape"
 view filter-bad "4 : [ Enter"
 view filter-thread "4 h h h Enter"
 view no-libraries "3 w"
+view no-line "3 w b G Enter"
+view all-frames "3 w w"
+view search-bottom-up "3 b / r u n _ d a y Enter n"
+view flame-search "f / d e c o d e Enter"
+view sizes-earlier "2 h h h h h h h h h h z"
 view copied "y"
 
 # ---- each class of terminal ----
@@ -205,8 +239,7 @@ resized() {
 ok "resizing keeps the selection" resized
 
 suspended() {
-    t kill-server 2>/dev/null
-    terminal=$((terminal + 1))
+    stop
     t new-session -d -x 80 -y 24 "LC_ALL=C.UTF-8 PS1='ready ' ENV= sh -i -m"
     t set-option -g status off
     within "ready" && t send-keys "TERM=screen $P" Enter && within "Enter:source" || return 1
@@ -231,8 +264,7 @@ restored() {
         [ "$(t display-message -p '#{alternate_on} #{cursor_flag}')" = "0 1" ]
 }
 pkill_pane() {
-    pane=$(t display-message -p '#{pane_pid}')
-    for child in $(ps -o pid= --ppid "$pane"); do
+    for child in $(inside); do
         kill "-$1" "$child"
     done
 }
@@ -257,6 +289,12 @@ ok "export JSON: plain bytes" /usr/bin/python3 -c "
 import json
 d = json.load(open('out.json'))
 assert d['schema'] == 'fil4prod.view/1' and d['rows'][0]['bytes'] == 419430400, d"
+export_flame() {
+    begin 80x24 "$P"
+    within "Enter:source" && type_keys "f x C-u" && t send-keys -l "flame.csv" && type_keys Enter && within "written"
+}
+ok "export the flame graph" export_flame
+ok "export the flame graph: its boxes" has flame.csv '^4,419430400,"84.2","etl.py:14 Cache.put",""'
 echo mine >mine.txt
 ok "export leaves a file as it is" export_to mine.txt "exists"
 ok "export left it" has mine.txt "^mine$"
@@ -322,11 +360,47 @@ followed() {
 }
 ok "--follow sees the end and keeps the selection" followed
 
+# ---- the terminal goes away ----
+
+# Without leak checks: see stop(). CPU time of the machine's other work is not ours: only a failure waits that long.
+hangup() {
+    ASAN_OPTIONS=${ASAN_OPTIONS:+$ASAN_OPTIONS:}detect_leaks=0 /usr/bin/python3 -B "$ROOT/tests/tui/hangup.py" "$@"
+}
+ok "the terminal's end ends it, in every view" hangup "$ANALYZE" plain.bin
+ok "the terminal's end ends it, following" hangup "$ANALYZE" --follow running.bin
+
+# tmux itself goes, with the program in front, suspended, or waiting for an editor
+killed() {
+    name=$1
+    shift
+    stop
+    t new-session -d -x 80 -y 24 "ASAN_OPTIONS=${ASAN_OPTIONS:+$ASAN_OPTIONS:}detect_leaks=0 LC_ALL=C.UTF-8 \
+        TERM=screen PS1='ready ' ENV= EDITOR='$TMP/wait' sh -i -m"
+    t set-option -g status off
+    within "ready" && t send-keys "$*" Enter && within "Enter:source" || return 1
+    child=$(inside)
+    [ -n "$child" ] || return 1
+    case $name in
+    suspended) t send-keys C-z && within "Stopped" ;;
+    editing) type_keys "e" && within "waiting" ;;
+    esac || return 1
+    t kill-server
+    leaves "$child"
+}
+printf '#!/bin/sh\necho waiting\nexec sleep 1000\n' >wait && chmod +x wait
+ok "tmux is killed" killed "" "$P"
+ok "tmux is killed, following" killed "" "$ANALYZE --follow running.bin"
+ok "tmux is killed, the program is suspended" killed suspended "$P"
+if [ -z "${SANITIZED:-}" ]; then # there is no job.bin
+    ok "tmux is killed, the editor runs" killed editing "$ANALYZE job.bin"
+fi
+
 # ---- a monkey ----
 
 monkey() {
     /usr/bin/python3 "$ROOT/tests/tui/monkey.py" --seed 7 --keys "${MONKEY_KEYS:-2000}" "$ANALYZE" "$1"
 }
 ok "a monkey at the keys" monkey hostile.bin
-t kill-server 2>/dev/null
+stop
+ok "no sanitizer had anything to say" test ! -s "$TMP/sanitizer"
 finish
