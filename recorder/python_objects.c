@@ -118,12 +118,7 @@ static inline void *object_realloc(struct allocator *a, void *block, size_t size
         (void)context;                                                   \
         return object_realloc(&inner[domain], block, size);              \
     }                                                                    \
-    static void name##_free(void *context, void *block)                  \
-    {                                                                    \
-        (void)context;                                                   \
-        inner[domain].free(inner[domain].context, block);                \
-    }                                                                    \
-    static struct allocator name##_hooks = {NULL, name##_malloc, name##_calloc, name##_realloc, name##_free};
+    static struct allocator name##_hooks = {NULL, name##_malloc, name##_calloc, name##_realloc, NULL};
 
 HOOKS(mem, DOMAIN_MEM)
 HOOKS(obj, DOMAIN_OBJ)
@@ -192,9 +187,14 @@ static bool is_inner(const struct allocator *a, enum domain domain)
     return a->malloc == inner[domain].malloc && a->free == inner[domain].free;
 }
 
+/* pymalloc's own free stays where it was, with its own context. */
 static void install(void)
 {
     struct arena_allocator arenas;
+    mem_hooks.context = inner[DOMAIN_MEM].context;
+    mem_hooks.free = inner[DOMAIN_MEM].free;
+    obj_hooks.context = inner[DOMAIN_OBJ].context;
+    obj_hooks.free = inner[DOMAIN_OBJ].free;
     python.set(DOMAIN_MEM, &mem_hooks);
     python.set(DOMAIN_OBJ, &obj_hooks);
     python.get_arenas(&arenas);
