@@ -1,7 +1,6 @@
 #!/bin/sh
 # Native stacks and their symbols: known sites in C, C++ and Rust however they are built, mixed stacks, exceptions, fibers,
 # replaced modules, packed traces.
-# shellcheck disable=SC2086 # SITE_FLAGS are several words
 . "$(dirname "$0")/lib.sh"
 SOURCES=$ROOT/tests/native
 CC=${CC:-gcc}
@@ -37,47 +36,143 @@ libdw=$("$ANALYZE" --version | grep -o 'symbols: libdw')
 [ -n "$libdw" ] || skip native "built without libdw: no lines, no inlined functions"
 if [ -z "$libdw" ]; then finish; fi
 
+# split NAME PROGRAM SOURCE: the same without names in the program, whose debug information stands beside it.
+split() {
+    cp "$2" split
+    objcopy --only-keep-debug split split.debug
+    objcopy --strip-all --add-gnu-debuglink=split.debug split
+    bare ./split >split.out 2>&1
+    "$ANALYZE" --json=split.json --force bare.trace
+    ok "$1_split" python3 -B "$SOURCES/truth.py" sites split.json "$SOURCES/$3"
+    mv split.debug elsewhere.debug
+    "$ANALYZE" --json=split.json --force bare.trace
+    not_ok "$1_split_control" python3 -B "$SOURCES/truth.py" sites split.json "$SOURCES/$3"
+}
+
 # ---- known sites
 
-build=0
-for flags in -O0 -O1 -O2 -O3 "-O2 -flto" "-O2 -no-pie" "-O2 -fomit-frame-pointer -gz" "-O2 -gdwarf-4"; do
-    build=$((build + 1))
-    $CC $flags -g "$SOURCES/sites.c" -o "sites$build" 2>"cc.log" || {
-        skip "c_$build" "$CC does not build with $flags"
-        continue
-    }
-    known "c_$build" "./sites$build" sites.c
-done
-if command -v "$CXX" >/dev/null; then
-    for flags in -O0 -O2; do
-        "$CXX" $flags -g "$SOURCES/sites.cpp" -o "sitescpp$flags" && known "cpp$flags" "./sitescpp$flags" sites.cpp
+# matrix LANGUAGE SOURCE COMPILER...: stdin has a line of flags for each build; a line that begins with "split" is stripped,
+# too.
+matrix() {
+    matrix_language=$1
+    matrix_source=$2
+    shift 2
+    while read -r matrix_flags; do
+        matrix_name=$(echo "${matrix_language} ${matrix_flags#split }" | tr -cs 'a-z0-9A-Z\n' _)
+        # shellcheck disable=SC2086 # several words
+        if "$@" ${matrix_flags#split } "$SOURCES/$matrix_source" -o "$matrix_name" 2>cc.log </dev/null; then
+            known "$matrix_name" "./$matrix_name" "$matrix_source"
+            case $matrix_flags in split*) split "$matrix_name" "./$matrix_name" "$matrix_source" ;; esac
+        else
+            skip "$matrix_name" "$* does not build with these flags: $(head -n 1 cc.log)"
+        fi
     done
+}
+
+matrix c sites.c $CC -g <<END
+-O0
+-O1
+split -O2
+-O3
+-O2 -flto
+split -O3 -flto -no-pie
+-O2 -no-pie
+-O2 -fomit-frame-pointer -gz
+-O2 -gdwarf-4
+END
+cp c_O0 sites1
+cp c_O2 sites3
+cp c_O3 sites4
+if command -v clang >/dev/null && [ "$CC" != clang ]; then
+    matrix c_clang sites.c clang -g -fno-builtin <<END
+-O0
+split -O2
+-O3 -gdwarf-4
+END
+else
+    skip c_clang "no clang beside $CC"
+fi
+if command -v "$CXX" >/dev/null; then
+    matrix cpp sites.cpp "$CXX" -g <<END
+-O0
+split -O2
+-O3
+-O2 -flto
+-O3 -no-pie
+END
     "$CXX" -O1 -g "$SOURCES/exceptions.cpp" -o exceptions -pthread
     ./exceptions >bare.out
     for mode in full off leaf; do
         bare ./exceptions >"recorded.out"
         ok "exceptions_$mode" cmp bare.out recorded.out
     done
+    mode=leaf
 else
     skip cpp "no C++ compiler"
 fi
-if command -v rustc >/dev/null && rustc -O -g "$SOURCES/sites.rs" -o sitesrs 2>rust.log; then
-    known rust ./sitesrs sites.rs
+if command -v rustc >/dev/null && rustc --version >rust.log 2>&1; then
+    matrix rust sites.rs rustc -g <<END
+-C opt-level=0
+split -C opt-level=2
+-C opt-level=3
+-C opt-level=3 -C lto
+-C opt-level=2 -C relocation-model=static
+-C opt-level=2 -C symbol-mangling-version=v0
+END
 else
     skip rust "no rustc that works"
 fi
 
-# ---- stripped, with separate debug information
+# ---- signal handlers, missing tables, a program's own functions
+
+matrix handler handler.c $CC -g <<END
+-O0
+-O2
+END
+
+$CC -O2 -g -fno-asynchronous-unwind-tables -fno-unwind-tables -fomit-frame-pointer "$SOURCES/sites.c" -o untold
+mode=full
+bare ./untold
+"$ANALYZE" --json=untold.json bare.trace
+ok missing_tables_are_flagged python3 -B -c '
+import json
+report = json.load(open("untold.json"))
+(stack,) = [s for s in report["instants"]["end"]["stacks"] if s["bytes"] == 1000001]
+names = [f["function"] for f in stack["frames"]]
+assert names[0] == "[truncated]" and names[-1] == "plain", names
+assert report["losses"]["native"] > 0, report["losses"]'
+bare ./c_O2
+"$ANALYZE" --json=told.json --force bare.trace
+ok missing_tables_control python3 -B -c '
+import json
+report = json.load(open("told.json"))
+assert report["losses"]["native"] == 0, report["losses"]
+assert not any(f["function"] == "[truncated]" for s in report["instants"]["end"]["stacks"] for f in s["frames"])'
+
+if $CC -O1 -g -rdynamic "$SOURCES/own.c" -o own 2>cc.log; then
+    ok own_functions_bare ./own
+    for mode in full leaf; do
+        ok "own_functions_$mode" bare ./own
+        ok "own_functions_${mode}_history" sh -c '"$0" --text bare.trace | grep -q "60,0[0-9]* allocations recorded"' "$ANALYZE"
+    done
+else
+    skip own_functions "$CC: $(head -n 1 cc.log)"
+fi
+if $CC -O1 -g "$SOURCES/fibers.c" -o linked -Wl,--no-as-needed -lunwind -llz4 2>cc.log; then
+    for mode in full leaf; do
+        bare ./linked >linked.out
+        ok "linked_libunwind_and_lz4_$mode" has linked.out '^1$'
+    done
+else
+    skip linked_libunwind_and_lz4 "no libunwind or liblz4 to link with"
+fi
+mode=leaf
+
+# ---- stripped, and nothing else to be had
 
 cp sites3 split
-objcopy --only-keep-debug split split.debug
-objcopy --strip-all --add-gnu-debuglink=split.debug split
+strip split
 bare ./split
-"$ANALYZE" --json=split.json bare.trace
-ok debuglink python3 -B "$SOURCES/truth.py" sites split.json "$SOURCES/sites.c"
-mv split.debug elsewhere.debug
-"$ANALYZE" --json=split.json --force bare.trace
-not_ok debuglink_control python3 -B "$SOURCES/truth.py" sites split.json "$SOURCES/sites.c"
 ok stripped_is_module_and_offset sh -c '"$0" --text bare.trace | grep -q "split+0x"' "$ANALYZE"
 
 # ---- another root, another build, a packed trace
@@ -146,6 +241,7 @@ for mode in full leaf; do
     bare ./fibers >fibers.out
     ok "fibers_$mode" has fibers.out '^1$'
     ok "fibers_${mode}_are_read" "$ANALYZE" --json=fibers.json --force bare.trace
+    ok "depth_${mode}_is_flagged" has fibers.json '^ +"depth":[1-9]'
 done
 echo '#include <stdlib.h>
 #include <string.h>

@@ -132,7 +132,7 @@ distribution() {
     root=$ROOT/build/roots/$suite
     mkdir -p "$ROOT/build/roots"
     if [ ! -e "$root/made" ]; then
-        debootstrap --variant=minbase --include=python3-minimal,libstdc++6 "$suite" "$root.part" >debootstrap.log 2>&1 &&
+        debootstrap --variant=minbase --include=python3 "$suite" "$root.part" >debootstrap.log 2>&1 &&
             mv "$root.part" "$root" && : >"$root/made"
     fi
     [ -e "$root/made" ]

@@ -82,6 +82,8 @@ def symbolize(places):
 def plain(function):
     # Of a function's aliases (__libc_start_main and its _impl) either name is right.
     # llvm-symbolizer names optimized copies and lambdas in its own way.
+    # At main in a program optimized as a whole it finds a label that is named after the unit.
+    function = re.sub(r"^sites\.\w+\.[0-9a-f]{8}$", "main", function)
     function = function.replace("_$u7b$$u7b$closure$u7d$$u7d$", "{{closure}}")
     return re.sub(r"\s|\(.*|\[clone.*|[.](constprop|isra|part)[.]\d+|['{]lambda.*|::h[0-9a-f]{16}$", "", function)
 
