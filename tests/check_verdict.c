@@ -110,15 +110,168 @@ START_TEST(test_verdict_oom_counted)
 }
 END_TEST
 
+/* The kernel counts the kill where the victim was, whoever's limit it was. */
 START_TEST(test_verdict_oom_by_ancestor)
 {
     struct scene s;
     launched(&s, SIGKILL);
-    group(&s.launch_last, 16 * GIB, 2 * GIB, 2 * GIB, 0);
+    group(&s.launch_last, 8 * GIB, 2 * GIB, 2 * GIB, 0);
+    set(&s.launch_last, F4P_VITAL_cgroup_own_limit, 16 * GIB);
+    set(&s.launch_last, F4P_VITAL_ancestor_limit, 8 * GIB);
+    set(&s.launch_last, F4P_VITAL_ancestor_usage, 8 * GIB);
+    set(&s.launch_last, F4P_VITAL_ancestor_anon, 3 * GIB);
+    set(&s.launch_last, F4P_VITAL_tree_rss, 2 * GIB);
+    kills(&s, F4P_VITAL_cgroup_oom_kill, 0, 1);
+    expect(&s, F4P_DEATH_OOM_CGROUP, F4P_CERTAIN);
+    ck_assert_ptr_nonnull(strstr(s.verdict.cause, "by an ancestor's limit: 8.0G of 8.0G charged"));
+    /* the ancestor's memory is another cgroup's: whose kill was counted is less sure */
+    s.launch_last.value[F4P_VITAL_ancestor_anon] = 8 * GIB;
+    expect(&s, F4P_DEATH_OOM_CGROUP, F4P_LIKELY);
+    ck_assert_ptr_nonnull(strstr(s.verdict.cause, "others held most of it"));
+    /* control: only the ancestor's other children were killed */
     kills(&s, F4P_VITAL_cgroup_oom_kill, 0, 0);
     kills(&s, F4P_VITAL_ancestor_oom_kill, 7, 8);
+    expect(&s, F4P_DEATH_KILLED, F4P_CERTAIN);
+    /* a limit that only memory.stat knows of is nobody's who could be named */
+    launched(&s, SIGKILL);
+    group(&s.launch_last, 4 * GIB, 4 * GIB, 4 * GIB, 0);
+    set(&s.launch_last, F4P_VITAL_cgroup_own_limit, 16 * GIB);
+    kills(&s, F4P_VITAL_cgroup_oom_kill, 0, 1);
+    expect(&s, F4P_DEATH_OOM_CGROUP, F4P_CERTAIN);
+    ck_assert(evidence(&s, "a limit set above what is visible here"));
+}
+END_TEST
+
+START_TEST(test_verdict_ancestor_by_counts_and_log)
+{
+    struct scene s;
+    launched(&s, SIGKILL);
+    /* v2: both are near their limits, only the ancestor's "oom" rose */
+    group(&s.launch_last, 4 * GIB, 4 * GIB, 4 * GIB, 0);
+    set(&s.launch_last, F4P_VITAL_cgroup_own_limit, 4 * GIB);
+    set(&s.launch_last, F4P_VITAL_ancestor_limit, 8 * GIB);
+    set(&s.launch_last, F4P_VITAL_ancestor_usage, 8 * GIB);
+    kills(&s, F4P_VITAL_cgroup_oom_kill, 0, 1);
+    expect(&s, F4P_DEATH_OOM_CGROUP, F4P_CERTAIN);
+    ck_assert_ptr_null(strstr(s.verdict.cause, "ancestor"));
+    kills(&s, F4P_VITAL_cgroup_oom, 0, 0);
+    kills(&s, F4P_VITAL_ancestor_oom, 0, 1);
     expect(&s, F4P_DEATH_OOM_CGROUP, F4P_CERTAIN);
     ck_assert_ptr_nonnull(strstr(s.verdict.cause, "ancestor"));
+    kills(&s, F4P_VITAL_cgroup_oom, 0, 1); /* the ancestor's count holds its descendants' */
+    expect(&s, F4P_DEATH_OOM_CGROUP, F4P_CERTAIN);
+    ck_assert_ptr_null(strstr(s.verdict.cause, "ancestor"));
+    /* the kernel's log says which */
+    const char *const logs[] = {
+        "oom-kill:constraint=CONSTRAINT_MEMCG,nodemask=(null),cpuset=/,mems_allowed=0,oom_memcg="
+        "/a,task_memcg=/a/b,task=python3,pid=4711,uid=0"};
+    s.trace.logs = logs;
+    s.trace.log_count = 1;
+    expect(&s, F4P_DEATH_OOM_CGROUP, F4P_CERTAIN);
+    ck_assert_ptr_nonnull(strstr(s.verdict.cause, "ancestor"));
+}
+END_TEST
+
+START_TEST(test_verdict_a_sibling_was_the_hog)
+{
+    struct scene s;
+    launched(&s, SIGKILL);
+    group(&s.launch_last, GIB, GIB, GIB - GIB / 50, 0);
+    set(&s.launch_last, F4P_VITAL_tree_rss, GIB / 20);
+    set(&s.launch_last, F4P_VITAL_survived_oom_kill, 0);
+    kills(&s, F4P_VITAL_cgroup_oom_kill, 0, 1);
+    expect(&s, F4P_DEATH_OOM_CGROUP, F4P_LIKELY);
+    ck_assert(evidence(&s, "other processes held"));
+    ck_assert_ptr_nonnull(strstr(s.verdict.cause, "others held most of it, this job 51.2M"));
+    const char *const logs[] = {"Memory cgroup out of memory: Killed process 4711 (python3) total-vm:1kB"};
+    s.trace.logs = logs;
+    s.trace.log_count = 1;
+    expect(&s, F4P_DEATH_OOM_CGROUP, F4P_CERTAIN); /* whoever was the hog, this was the victim */
+    ck_assert_ptr_nonnull(strstr(s.verdict.cause, "others held most of it"));
+    s.trace.log_count = 0;
+    /* the job lived on after the kill: it was another's */
+    set(&s.launch_last, F4P_VITAL_survived_oom_kill, 1);
+    set(&s.launch_last, F4P_VITAL_oom_kill_ns, 70 * SECOND);
+    expect(&s, F4P_DEATH_KILLED, F4P_CERTAIN);
+    ck_assert(evidence(&s, "rose by 1 while the process lived on, last 30"));
+    ck_assert_ptr_nonnull(strstr(s.verdict.cause, "another process"));
+    kills(&s, F4P_VITAL_cgroup_oom_kill, 0, 2); /* and then its own */
+    s.launch_last.value[F4P_VITAL_tree_rss] = GIB - GIB / 10;
+    expect(&s, F4P_DEATH_OOM_CGROUP, F4P_CERTAIN);
+    ck_assert_ptr_nonnull(strstr(s.verdict.cause, "oom_kill 1 -> 2"));
+    /* with the library alone every count was read while it lived */
+    alone(&s);
+    group(&s.last, GIB, GIB / 2, GIB / 2, 0);
+    kills(&s, F4P_VITAL_cgroup_oom_kill, 0, 1);
+    expect(&s, F4P_DEATH_UNKNOWN, F4P_UNSURE);
+}
+END_TEST
+
+START_TEST(test_verdict_status_137_after_a_kill)
+{
+    struct scene s;
+    launched(&s, 137 << 8);
+    group(&s.launch_last, GIB, GIB, GIB - GIB / 50, 0);
+    set(&s.launch_last, F4P_VITAL_tree_rss, GIB);
+    kills(&s, F4P_VITAL_cgroup_oom_kill, 0, 1);
+    set(&s.launch_last, F4P_VITAL_survived_oom_kill, 1); /* the shell did */
+    set(&s.launch_last, F4P_VITAL_oom_kill_ns, 99 * SECOND);
+    expect(&s, F4P_DEATH_OOM_CGROUP, F4P_CERTAIN);
+    set(&s.launch_last, F4P_VITAL_oom_kill_ns, 20 * SECOND); /* long before */
+    expect(&s, F4P_DEATH_KILLED, F4P_LIKELY);
+}
+END_TEST
+
+START_TEST(test_verdict_no_limit_anywhere)
+{
+    struct scene s;
+    launched(&s, SIGKILL);
+    kills(&s, F4P_VITAL_cgroup_oom_kill, 0, 1);
+    set(&s.launch_last, F4P_VITAL_cgroup_usage, 60 * GIB);
+    set(&s.launch_last, F4P_VITAL_mem_total, 64 * GIB);
+    set(&s.launch_last, F4P_VITAL_mem_available, GIB);
+    expect(&s, F4P_DEATH_OOM_SYSTEM, F4P_LIKELY);
+    s.launch_last.value[F4P_VITAL_mem_available] = 30 * GIB; /* then it was a limit that nobody here sees */
+    expect(&s, F4P_DEATH_OOM_CGROUP, F4P_LIKELY);
+}
+END_TEST
+
+START_TEST(test_verdict_growth_since_the_last_look)
+{
+    struct scene s;
+    struct f4p_point points[2] = {{.t_ns = 0, .heap = 6 * GIB}, {.t_ns = 100 * SECOND, .heap = 9 * GIB}};
+    alone(&s);
+    group(&s.last, 10 * GIB, 7 * GIB, GIB, 0); /* its shares are from the start */
+    set(&s.last, F4P_VITAL_rss_anon, 6 * GIB);
+    s.trace.timeline = points;
+    s.trace.timeline_count = 2;
+    s.trace.state.live.bytes = 6 * GIB * 256;
+    expect(&s, F4P_DEATH_UNKNOWN, F4P_UNSURE);
+    s.trace.state.live.bytes = 9 * GIB * 256;
+    expect(&s, F4P_DEATH_OOM_CGROUP, F4P_LIKELY);
+    ck_assert(evidence(&s, "the heap grew by 3.0G"));
+}
+END_TEST
+
+START_TEST(test_verdict_throttled)
+{
+    struct scene s;
+    launched(&s, SIGKILL);
+    group(&s.launch_last, 16 * GIB, 4 * GIB, 4 * GIB, 0);
+    kills(&s, F4P_VITAL_cgroup_oom_kill, 0, 0);
+    kills(&s, F4P_VITAL_cgroup_high_events, 10, 5010);
+    set(&s.launch_last, F4P_VITAL_cgroup_high, 4 * GIB);
+    set(&s.launch_last, F4P_VITAL_oom_group, 1);
+    kills(&s, F4P_VITAL_psi_full_us, 0, 60000000);
+    expect(&s, F4P_DEATH_KILLED, F4P_CERTAIN);
+    ck_assert(evidence(&s, "memory.high of 4.0G was exceeded 5"));
+    ck_assert(evidence(&s, "all processes stalled for 1m"));
+    ck_assert(evidence(&s, "memory.oom.group is set"));
+    kills(&s, F4P_VITAL_psi_full_us, 0, 600000);
+    kills(&s, F4P_VITAL_cgroup_high_events, 10, 10);
+    expect(&s, F4P_DEATH_KILLED, F4P_CERTAIN);
+    ck_assert(!evidence(&s, "stalled"));
+    ck_assert(!evidence(&s, "memory.high"));
 }
 END_TEST
 
@@ -256,6 +409,18 @@ START_TEST(test_verdict_allocation_failed)
     s.trace.launch.wait_status = 1 << 8;
     s.failure.t_ns = 20 * SECOND; /* long before */
     expect(&s, F4P_DEATH_EXITED, F4P_CERTAIN);
+    /* a crash at once is what a program does that does not look at what malloc gave it; later it is just a crash */
+    s.trace.launch.wait_status = SIGSEGV;
+    s.failure.t_ns = 100 * SECOND - SECOND / 10;
+    expect(&s, F4P_DEATH_ALLOCATION_FAILED, F4P_LIKELY);
+    s.failure.t_ns = 97 * SECOND;
+    expect(&s, F4P_DEATH_CRASHED, F4P_CERTAIN);
+    /* without a launcher the status is not known */
+    s.trace.has_launch = false;
+    s.trace.state.status = F4P_STATUS_EXITED;
+    expect(&s, F4P_DEATH_EXITED, F4P_CERTAIN);
+    s.failure.t_ns = 100 * SECOND - SECOND / 10;
+    expect(&s, F4P_DEATH_ALLOCATION_FAILED, F4P_LIKELY);
 }
 END_TEST
 
@@ -285,6 +450,12 @@ int main(void)
     tcase_add_test(tc, test_verdict_oom_counted);
     tcase_add_test(tc, test_verdict_oom_by_ancestor);
     tcase_add_test(tc, test_verdict_oom_by_log);
+    tcase_add_test(tc, test_verdict_ancestor_by_counts_and_log);
+    tcase_add_test(tc, test_verdict_a_sibling_was_the_hog);
+    tcase_add_test(tc, test_verdict_status_137_after_a_kill);
+    tcase_add_test(tc, test_verdict_no_limit_anywhere);
+    tcase_add_test(tc, test_verdict_growth_since_the_last_look);
+    tcase_add_test(tc, test_verdict_throttled);
     tcase_add_test(tc, test_verdict_killed_by_hand);
     tcase_add_test(tc, test_verdict_page_cache_is_no_oom);
     tcase_add_test(tc, test_verdict_together);
