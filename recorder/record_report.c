@@ -110,14 +110,33 @@ static bool rose(const struct f4p_launch_findings *findings, enum f4p_vital whic
     return *to > *from;
 }
 
+/* The same for the cgroup's OOM kills, of which those do not count that the command lived on after. */
+static bool killed_in_cgroup(const struct f4p_launch_findings *findings, uint64_t *from, uint64_t *to)
+{
+    if (!rose(findings, F4P_VITAL_cgroup_oom_kill, from, to))
+        return false;
+    if (findings->last->valid >> F4P_VITAL_survived_oom_kill & 1 &&
+        findings->last->value[F4P_VITAL_survived_oom_kill] > *from)
+        *from = findings->last->value[F4P_VITAL_survived_oom_kill];
+    return *to > *from;
+}
+
+/* Another process of the cgroup was larger: the count may be of that one. */
+static bool others_larger(const struct f4p_launch_findings *findings)
+{
+    const struct f4p_vitals *last = findings->last;
+    uint64_t both = 1ull << F4P_VITAL_other_rss | 1ull << F4P_VITAL_tree_rss;
+
+    return (last->valid & both) == both && last->value[F4P_VITAL_other_rss] > last->value[F4P_VITAL_tree_rss];
+}
+
 /* " (cgroup limit 256.0 MiB, oom_kill 0 -> 1)" as far as known */
-static void say_cgroup(struct line *line, const struct f4p_launch_findings *findings)
+static void say_cgroup(struct line *line, const struct f4p_launch_findings *findings, bool any)
 {
     bool limited = findings->last->valid >> F4P_VITAL_cgroup_limit & 1;
     uint64_t from, to;
-    bool counted = rose(findings, F4P_VITAL_cgroup_oom_kill, &from, &to);
 
-    if (!counted)
+    if (!(any ? rose(findings, F4P_VITAL_cgroup_oom_kill, &from, &to) : killed_in_cgroup(findings, &from, &to)))
         return;
     say(line, " (");
     if (limited) {
@@ -128,21 +147,27 @@ static void say_cgroup(struct line *line, const struct f4p_launch_findings *find
     say(line, "oom_kill %llu -> %llu)", (unsigned long long)from, (unsigned long long)to);
 }
 
-static void say_signal(struct line *line, int status, const struct f4p_launch_findings *findings, bool oom)
+static void say_signal(struct line *line, int status, const struct f4p_launch_findings *findings)
 {
     int signal = WTERMSIG(status);
     uint64_t from, to;
     char text[24];
 
-    if (signal == SIGKILL && oom) {
-        say(line, "was killed by the kernel's OOM killer");
-        say_cgroup(line, findings);
+    if (signal == SIGKILL && (findings->log_says_oom || killed_in_cgroup(findings, &from, &to))) {
+        bool sure = findings->log_says_oom || !others_larger(findings);
+        say(line, "was killed%s by the kernel's OOM killer", sure ? "" : ", most likely");
+        say_cgroup(line, findings, false);
+        if (others_larger(findings))
+            say(line, "; pid %llu of the same cgroup held more than it did",
+                (unsigned long long)findings->last->value[F4P_VITAL_other_pid]);
         return;
     }
     say(line, "was killed by %s", f4p_launch_signal_name(signal, text));
     if (WCOREDUMP(status))
         say(line, " (core dumped)");
-    if (signal == SIGKILL && rose(findings, F4P_VITAL_system_oom_kill, &from, &to))
+    if (signal == SIGKILL && rose(findings, F4P_VITAL_cgroup_oom_kill, &from, &to))
+        say(line, ", some time after the kernel's OOM killer killed another process of its cgroup");
+    else if (signal == SIGKILL && rose(findings, F4P_VITAL_system_oom_kill, &from, &to))
         say(line, " while the machine ran out of memory somewhere (its oom_kill %llu -> %llu)",
             (unsigned long long)from, (unsigned long long)to);
 }
@@ -156,7 +181,7 @@ static void say_exit(struct line *line, int code, const struct f4p_launch_findin
         say(line, " (128 + %s)", f4p_launch_signal_name(code - 128, text));
     if (oom) {
         say(line, " after the kernel's OOM killer killed a process of its cgroup");
-        say_cgroup(line, findings);
+        say_cgroup(line, findings, true);
     }
 }
 
@@ -186,7 +211,7 @@ bool f4p_launch_report(char *text, size_t room, const char *name, const struct f
     say_name(&line, name);
     say(&line, " (pid %u) ", trace->state.pid);
     if (WIFSIGNALED(status))
-        say_signal(&line, status, findings, oom);
+        say_signal(&line, status, findings);
     else
         say_exit(&line, WEXITSTATUS(status), findings, oom);
     if (f4p_launch_trace_attached(trace))

@@ -9,8 +9,8 @@
 #include <unistd.h>
 
 #include "recorder/record_log.h"
-#include "recorder/record_rss.h"
 #include "recorder/record_others.h"
+#include "recorder/record_rss.h"
 #include "recorder/record_tree.h"
 #include "recorder/vitals.h"
 

@@ -317,6 +317,39 @@ START_TEST(test_record_closing_line)
 }
 END_TEST
 
+/* The same with one kill counted, `survived` of which the command lived on after, and another process of `other` bytes
+ * beside its own 100 MiB. */
+static const char *line_among_others(uint64_t survived, uint64_t other, bool log)
+{
+    static char line[1024];
+    struct f4p_vitals first = {0}, last = {0};
+    struct f4p_launch_findings findings = {log, &first, &last};
+
+    f4p_vitals_set(&first, F4P_VITAL_cgroup_oom_kill, 3);
+    f4p_vitals_set(&last, F4P_VITAL_cgroup_oom_kill, 4);
+    f4p_vitals_set(&last, F4P_VITAL_survived_oom_kill, 3 + survived);
+    f4p_vitals_set(&last, F4P_VITAL_tree_rss, 100 * MIB);
+    f4p_vitals_set(&last, F4P_VITAL_other_rss, other);
+    f4p_vitals_set(&last, F4P_VITAL_other_pid, 815);
+    trace.state.wait_status = SIGKILL;
+    f4p_launch_report(line, sizeof(line), "job", &trace, &findings, true);
+    return line;
+}
+
+START_TEST(test_record_closing_line_among_others)
+{
+    ck_assert(strstr(line_among_others(0, MIB, false), ") was killed by the kernel's OOM killer (oom_kill 3 -> 4); "));
+    ck_assert(!strstr(line_among_others(0, MIB, false), "815"));
+    ck_assert(strstr(line_among_others(0, 200 * MIB, false),
+                     ") was killed, most likely by the kernel's OOM killer (oom_kill 3 -> 4); pid 815 of the same "
+                     "cgroup held more than it did; "));
+    ck_assert(strstr(line_among_others(0, 200 * MIB, true), ") was killed by the kernel's OOM killer (oom"));
+    ck_assert(strstr(line_among_others(1, 200 * MIB, false),
+                     ") was killed by SIGKILL, some time after the kernel's OOM killer killed another process of its "
+                     "cgroup; "));
+}
+END_TEST
+
 START_TEST(test_record_line_is_harmless)
 {
     struct f4p_vitals none = {0};
@@ -410,6 +443,7 @@ int main(void)
                                   test_record_without_trace,
                                   test_record_sizes,
                                   test_record_closing_line,
+                                  test_record_closing_line_among_others,
                                   test_record_line_is_harmless,
                                   test_record_hostile_programs,
                                   test_record_finds_programs};
