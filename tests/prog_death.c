@@ -1,0 +1,115 @@
+/*
+ * A job for the gallery of deaths: does what its arguments say, one after the other.
+ *
+ *   grow:N   takes and touches N MiB in blocks of 256 KiB      eat      the same without end
+ *   ask:N    asks for N MiB; refused: exits with status 2      cope:N   the same, goes on
+ *   use:N    asks for N MiB and writes to what it got          read:F   reads the file F
+ *   rest:N   sleeps for N ms                                   up:F     makes the file F, to say that it got here
+ *   wait     sleeps until a signal ends it                     on:N     from now on SIGTERM means exit status N
+ *   segv     abort     exit:N
+ */
+#include <fcntl.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#define MIB ((size_t)1 << 20)
+#define BLOCK ((size_t)256 << 10)
+
+static volatile sig_atomic_t asked, term_status;
+
+static void on_term(int signal)
+{
+    (void)signal;
+    asked = 1;
+}
+
+static void grow(size_t blocks)
+{
+    for (size_t i = 0; i < blocks; i++) {
+        char *block = malloc(BLOCK);
+        if (!block)
+            exit(2);
+        memset(block, 1, BLOCK);
+        struct timespec pause = {0, 500000};
+        nanosleep(&pause, NULL);
+    }
+}
+
+/* Through a volatile, so that the compiler does not drop the request. */
+static char *volatile kept;
+
+static void ask(const char *word, size_t bytes)
+{
+    kept = malloc(bytes);
+    if (*word == 'u')
+        memset(kept, 1, 4096);
+    if (*word == 'a' && !kept)
+        exit(2);
+}
+
+static void read_file(const char *path)
+{
+    static char buffer[65536];
+    int fd = open(path, O_RDONLY);
+    while (fd >= 0 && read(fd, buffer, sizeof buffer) > 0)
+        ;
+    close(fd);
+}
+
+static void wait_for_signal(void)
+{
+    sigset_t term, before;
+    sigemptyset(&term);
+    sigaddset(&term, SIGTERM);
+    sigprocmask(SIG_BLOCK, &term, &before);
+    while (!asked)
+        sigsuspend(&before);
+    exit(term_status);
+}
+
+static void rest(long ms)
+{
+    struct timespec pause = {ms / 1000, ms % 1000 * 1000000};
+    nanosleep(&pause, NULL);
+}
+
+static void act(const char *word)
+{
+    const char *colon = strchr(word, ':'), *value = colon ? colon + 1 : "";
+    long number = strtol(value, NULL, 10);
+    if (!strncmp(word, "grow:", 5))
+        grow((size_t)number * (MIB / BLOCK));
+    else if (!strcmp(word, "eat"))
+        grow(SIZE_MAX);
+    else if (!strncmp(word, "ask:", 4) || !strncmp(word, "cope:", 5) || !strncmp(word, "use:", 4))
+        ask(word, (size_t)number * MIB);
+    else if (!strncmp(word, "read:", 5))
+        read_file(value);
+    else if (!strncmp(word, "rest:", 5))
+        rest(number);
+    else if (!strncmp(word, "up:", 3))
+        close(open(value, O_WRONLY | O_CREAT, 0644));
+    else if (!strcmp(word, "wait"))
+        wait_for_signal();
+    else if (!strncmp(word, "on:", 3)) {
+        term_status = (sig_atomic_t)number;
+        signal(SIGTERM, on_term);
+    } else if (!strcmp(word, "segv"))
+        raise(SIGSEGV);
+    else if (!strcmp(word, "abort"))
+        abort();
+    else if (!strncmp(word, "exit:", 5))
+        exit((int)number);
+}
+
+int main(int argc, char **argv)
+{
+    for (int i = 1; i < argc; i++)
+        act(argv[i]);
+    return 0;
+}
