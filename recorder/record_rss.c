@@ -15,7 +15,7 @@
 #define SLICE 8000000   /* units, about 50 ms: signals for the command wait that long */
 #define COST_SHARE 100u /* a pause is at least this many times the cost of the slice before it */
 #define PERIOD (SECOND / 10)
-#define LATEST (2 * SECOND)
+#define LATEST SECOND
 #define CHANGE_SHARE 32u /* of the RSS, one part in this makes a new look worth while */
 #define MAX_REGIONS 65536u
 #define PIECE 512u /* entries read at once */

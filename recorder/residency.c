@@ -483,10 +483,10 @@ uint32_t f4p_residency_blocks(struct f4p_residency *r, const struct f4p_live *li
         if (*budget <= 0)
             return i;
         struct f4p_live entry = live[i];
-        *budget -= 1;
         if (!valid(&entry, base_interval)) {
             marks[i] = (struct f4p_mark){0};
             r->walking = false;
+            *budget -= 1;
             continue;
         }
         if (!r->walking || r->walk.start != entry.address || r->walk.end != entry.address + entry.size)

@@ -12,8 +12,10 @@
 #include "residency.h"
 
 #define SLICE 12000     /* units, about 0.1 ms */
-#define COST_SHARE 100u /* a pause is at least this many times what the slice before it took */
+#define COST_SHARE 100u /* of the time there is one part in this may be spent, */
+#define CREDIT 5000000u /* and this much, in ns: short jobs get a look, too */
 #define PERIOD 250000000u
+#define CHANGE_SHARE 4u   /* of the heap, one part in this makes a new look worth while before that */
 #define MAX_REGIONS 2048u /* listing them is one slice: about half a millisecond */
 
 enum phase { IDLE, SCAN, BLOCKS, SITES };
@@ -29,7 +31,8 @@ static struct {
     size_t sites_bytes;
     enum phase phase;
     uint32_t index;
-    uint64_t next_ns, from_ns, cost_ns;
+    uint64_t next_ns, from_ns, cost_ns, spent_ns;
+    uint64_t seen_bytes; /* of the heap, Q8, when the last look began */
     uint64_t seq, peaks, peak_rss;
     bool hopeless; /* pagemap cannot be read here */
 } rss;
@@ -48,7 +51,7 @@ void f4p_rss_attach(struct f4p_writer *w, const void *base, const void *memory, 
 
     rss.head = NULL;
     rss.phase = IDLE;
-    rss.seq = rss.peaks = rss.peak_rss = rss.next_ns = 0;
+    rss.seq = rss.peaks = rss.peak_rss = rss.next_ns = rss.spent_ns = rss.seen_bytes = 0;
     if (!section)
         return;
     rss.head = (void *)((uint8_t *)base + section->offset);
@@ -75,7 +78,7 @@ static void clear_sites(void)
         rss.sites = p;
 }
 
-static void begin(uint64_t now)
+static void begin(const struct f4p_writer *w, uint64_t now)
 {
     clear_sites();
     rss.head->recorder[2] = (struct f4p_range){(uintptr_t)rss.sites, rss.sites ? rss.sites_bytes : 0};
@@ -84,6 +87,7 @@ static void begin(uint64_t now)
     rss.look.sites = rss.sites;
     rss.look.site_room = rss.sites ? rss.site_room : 0;
     rss.index = 0;
+    rss.seen_bytes = w->state.live.bytes;
     rss.from_ns = now;
     rss.cost_ns = 0;
     rss.phase = SCAN;
@@ -169,16 +173,26 @@ static void slice(struct f4p_writer *w, uint64_t now)
     rss.hopeless |= rss.look.failed;
 }
 
+static bool is_due(const struct f4p_writer *w, uint64_t now)
+{
+    uint64_t bytes = w->state.live.bytes, seen = rss.seen_bytes;
+    uint64_t change = bytes > seen ? bytes - seen : seen - bytes;
+
+    return now >= rss.next_ns || change > seen / CHANGE_SHARE;
+}
+
 COLD void f4p_rss_step(struct f4p_writer *w, uint64_t now_ns)
 {
-    if (now_ns < rss.next_ns || !rss.head || rss.hopeless)
+    if (!rss.head || rss.hopeless || rss.spent_ns > CREDIT + now_ns / COST_SHARE ||
+        (rss.phase == IDLE && !is_due(w, now_ns)))
         return;
     uint64_t before = monotonic_ns();
     if (rss.phase == IDLE)
-        begin(now_ns);
+        begin(w, now_ns);
     else
         slice(w, now_ns);
-    uint64_t cost = monotonic_ns() - before, pause = cost * COST_SHARE;
+    uint64_t cost = monotonic_ns() - before;
     rss.cost_ns += cost;
-    rss.next_ns = now_ns + (rss.phase == IDLE && pause < PERIOD ? PERIOD : pause);
+    rss.spent_ns += cost;
+    rss.next_ns = now_ns + PERIOD;
 }

@@ -1,0 +1,137 @@
+#!/bin/sh
+# What a process's resident memory consists of, by the ledger and by /proc/PID/smaps_rollup, of programs that know.
+# shellcheck source=tests/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+PYTHON=$(command -v /usr/bin/python3 || command -v python3) || PYTHON=
+if [ -z "$PYTHON" ]; then
+    skip rss_ledger "python3 is not there"
+    finish
+fi
+if ! head -c 8 /proc/self/pagemap >/dev/null 2>&1; then
+    skip rss_ledger "this kernel has no /proc/self/pagemap"
+    finish
+fi
+
+ledger() {
+    "$PYTHON" -B "$ROOT/tests/rss_ledger.py" "$@"
+}
+
+# explained NAME [OPTION...] -- COMMAND...
+explained() {
+    ok "$@"
+    sed 's/^/    /' "$TMP/out"
+}
+
+# ---- programs in C, and in C++
+
+for kind in untouched fragments threads file shared reserved recursion growth retained forked; do
+    explained "$kind" ledger "$kind" -- "$BUILD/prog_rss" "$kind"
+done
+
+cat >boxes.cpp <<'END'
+#include <cstdio>
+#include <map>
+#include <string>
+#include <unistd.h>
+#include <vector>
+int main()
+{
+    static std::vector<std::string> rows(300000, std::string(100, 'x'));
+    static std::map<int, std::vector<int>> tree;
+    for (int i = 0; i < 100000; i++)
+        tree[i].assign(20, i);
+    static std::vector<char> large(64 << 20, 1);
+    std::printf("untouched %d\nready\n", large.back() + tree[7][7] - 8);
+    std::fflush(stdout);
+    pause();
+}
+END
+if "${CXX:-g++}" -O1 -o boxes boxes.cpp 2>/dev/null; then
+    explained containers ledger containers -- ./boxes
+else
+    skip containers "no C++ compiler"
+fi
+
+# ---- Python
+
+cat >objects.py <<'END'
+import os, sys, time
+rows = [{"number": i, "name": str(i) * 4, "pair": (i, i + 1)} for i in range(200000)]
+gone = [bytes(100) for i in range(400000)]
+del gone[::2]
+print("untouched 0\nready", flush=True)
+time.sleep(3600)
+END
+cat >buffers.py <<'END'
+import ctypes, mmap, time
+calloc = ctypes.CDLL(None).calloc
+calloc.restype = ctypes.c_void_p
+calloc(1, 128 << 20)
+ctypes.memset(calloc(1, 128 << 20), 1, 64 << 20)
+mapped = mmap.mmap(-1, 50 << 20, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+mapped[: 20 << 20] = bytes(20 << 20)
+print("untouched", (128 + 64 + 30) << 20)
+print("ready", flush=True)
+time.sleep(3600)
+END
+cat >zeros.py <<'END'
+import time
+import numpy
+empty = numpy.zeros(20_000_000)
+half = numpy.zeros(20_000_000)
+half[:10_000_000] = 1
+full = numpy.ones(25_000_000)
+print("untouched", 240_000_000)
+print("ready", flush=True)
+time.sleep(3600)
+END
+explained python_objects ledger python_objects -- "$PYTHON" objects.py
+explained python_buffers ledger python_buffers -- "$PYTHON" buffers.py
+if "$PYTHON" -c 'import numpy' 2>/dev/null; then
+    explained numpy_zeros ledger numpy_zeros -- "$PYTHON" zeros.py
+else
+    skip numpy_zeros "numpy is not installed"
+fi
+
+# ---- the report
+
+ok report "$ANALYZE" --text --symbols=none untouched.bin
+ok report_heap has "$TMP/out" '^ HEAP .*untouched 320M'
+ok report_ledger has "$TMP/out" '^   -  *320M  asked for, never touched$'
+ok report_sum has "$TMP/out" '^   =  *3[0-9]\.[0-9]M  RSS$'
+ok report_age has "$TMP/out" '^ RSS EXPLAINED as of .* before the end$'
+ok report_column has "$TMP/out" 'bytes      %  \+/-%  resident  your code'
+ok report_never has "$TMP/out" '^ +1 +256M +72\.7 +0\.0 +4\.0K  prog_rss.c:'
+ok report_half has "$TMP/out" '^ +2 +64\.0M +18\.2 +0\.0 +32\.0M  prog_rss.c:'
+ok report_plain "$ANALYZE" --text --symbols=none growth.bin
+ok report_plain_no_column lacks "$TMP/out" 'resident  your code'
+
+if "$PYTHON" -c 'import jsonschema' 2>/dev/null; then
+    "$ANALYZE" --json --symbols=none untouched.bin >untouched.json
+    valid() {
+        "$PYTHON" -c 'import json, jsonschema, sys
+jsonschema.validate(json.load(open(sys.argv[1])), json.load(open(sys.argv[2])))' \
+            "$1" "$ROOT/tests/schema/fil4prod.analysis-1.json"
+    }
+    ok schema valid untouched.json
+    sed 's/"age_ns"/"old_ns"/' untouched.json >wrong.json
+    not_ok "control: schema" valid wrong.json
+else
+    skip schema "no Python module jsonschema"
+fi
+
+# ---- without a launcher: the process itself looks, behind its samples
+
+for kind in untouched fragments threads shared growth; do
+    explained "alone_$kind" ledger "alone_$kind" --preload -- "$BUILD/prog_rss" "$kind" keep-allocating
+done
+
+# ---- controls: what is wrong is seen
+
+for skew in rss=1.1 rss=0.9 heap=1.2 untouched=0.8 untouched=1.2; do
+    not_ok "control: $skew is seen" ledger "control" --skew "$skew" -- "$BUILD/prog_rss" untouched
+    ok "control: $skew is why" has "$TMP/out" '^wrong: '
+    rm -f control.bin
+done
+finish
