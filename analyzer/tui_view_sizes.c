@@ -6,6 +6,7 @@
 #include "tui_private.h"
 
 #define CLASSES 48u
+#define STEPS 64u
 
 struct sizes {
     struct f4p_tui *tui;
@@ -13,6 +14,7 @@ struct sizes {
     struct f4p_sums all[CLASSES], picked[CLASSES];
     struct f4p_sums whole;
     unsigned first;
+    unsigned step; /* of STEPS back to the instant */
     enum { COUNTING, COUNTED, COUNTED_AT_END } counted;
     char line[F4P_TUI_CELL_BYTES]; /* label of the picked frame; "": none */
 };
@@ -67,39 +69,38 @@ static bool undo(void *context, const struct f4p_event *event)
     return true;
 }
 
-/* What is live at the end, and backwards from there as far as `t_ns` (of the job). */
-static void count_blocks(struct sizes *v, const uint8_t *picked, uint64_t t_ns)
+static bool takes_part(const struct f4p_model_process *process, uint64_t t_ns)
+{
+    return !process->base && t_ns >= process->start_ns && !(process->gone && t_ns > process->end_ns);
+}
+
+/* The blocks of every process that lived at `t_ns`, as they were at its end. */
+static void count_live(struct sizes *v, const uint8_t *picked, uint64_t t_ns)
 {
     const struct f4p_model *m = v->tui->report->model;
     memset(v->all, 0, sizeof v->all);
     memset(v->picked, 0, sizeof v->picked);
     v->whole = (struct f4p_sums){0};
     for (size_t i = 0; i < m->process_count; i++) {
-        const struct f4p_model_process *process = &m->processes[i];
-        struct counting counting = {v, process, picked};
-        if (process->base || t_ns < process->start_ns || (process->gone && t_ns > process->end_ns))
-            continue;
-        for (size_t j = 0; j < process->trace->live_count; j++) {
-            const struct f4p_live *live = &process->trace->live[j];
-            if (live->kind)
-                count_block(&counting, live->site, live->size, live->shift, true);
-        }
-        if (t_ns < m->end_ns)
-            f4p_trace_events(process->trace, t_ns - process->start_ns + 1, UINT64_MAX, undo, &counting);
+        const struct f4p_trace *trace = m->processes[i].trace;
+        struct counting counting = {v, &m->processes[i], picked};
+        for (size_t j = 0; takes_part(&m->processes[i], t_ns) && j < trace->live_count; j++)
+            if (trace->live[j].kind)
+                count_block(&counting, trace->live[j].site, trace->live[j].size, trace->live[j].shift, true);
     }
 }
 
-/* At the instant, if the history reaches back to it without a gap: then the sum is the heap's. Else at the end. */
-static bool count_at(struct sizes *v, const uint8_t *picked, struct f4p_moment moment)
+/* Takes back what happened after `from` until `to` (of the job). */
+static void count_back(struct sizes *v, const uint8_t *picked, uint64_t t_ns, uint64_t from, uint64_t to)
 {
-    const struct f4p_heap *heap = f4p_tui_heap_at(v->tui, moment);
-    if (moment.kind != F4P_MOMENT_END && heap && heap->exact) {
-        count_blocks(v, picked, moment.t_ns);
-        if (v->whole.bytes == heap->total.bytes && v->whole.samples == heap->total.samples)
-            return true;
+    const struct f4p_model *m = v->tui->report->model;
+    for (size_t i = 0; i < m->process_count; i++) {
+        const struct f4p_model_process *process = &m->processes[i];
+        struct counting counting = {v, process, picked};
+        if (takes_part(process, t_ns) && to >= process->start_ns)
+            f4p_trace_events(process->trace, from < process->start_ns ? 0 : from - process->start_ns + 1,
+                             to - process->start_ns, undo, &counting);
     }
-    count_blocks(v, picked, v->tui->report->model->end_ns);
-    return moment.kind == F4P_MOMENT_END;
 }
 
 /* ---- cells ---- */
@@ -164,7 +165,7 @@ static void fill(struct sizes *v)
     v->browser.table = (struct f4p_table){.name = "sizes",
                                           .columns = columns,
                                           .column_count = 6,
-                                          .rows = v->whole.samples ? last - v->first + 1 : 0,
+                                          .rows = v->counted != COUNTING && v->whole.samples ? last - v->first + 1 : 0,
                                           .context = v,
                                           .cell = cell_of};
     f4p_browser_changed(&v->browser);
@@ -173,28 +174,46 @@ static void fill(struct sizes *v)
         f4p_tui_frame_label(tui, tui->picked, v->line, sizeof v->line);
 }
 
-/* Counting back over all of the history takes its time. */
-static void count_now(struct f4p_tui *tui)
+/* A stretch of the history at a time, so that no key waits for all of it. At the end the sum must be the heap's: else
+ * there are gaps, and the sizes at the end are shown. */
+static void count_on(struct f4p_tui *tui)
 {
     struct sizes *v = tui->state[F4P_VIEW_SIZES];
+    const struct f4p_heap *heap = f4p_tui_heap(tui);
+    uint64_t t_ns = tui->instant.t_ns, span = tui->report->model->end_ns - t_ns;
+    if (tui->over != F4P_VIEW_SIZES || tui->stale[F4P_VIEW_SIZES])
+        return;
     uint8_t *picked = f4p_tui_stacks_with(tui, tui->picked);
-    v->counted = count_at(v, picked, tui->instant) ? COUNTED : COUNTED_AT_END;
+    bool known = heap && heap->exact;
+    if (known && v->step < STEPS) {
+        uint64_t from = t_ns + span / STEPS * v->step, to = from + span / STEPS;
+        v->step++;
+        count_back(v, picked, t_ns, from, v->step == STEPS ? UINT64_MAX / 2 : to);
+        tui->later = count_on;
+    } else {
+        known &=
+            v->whole.bytes == (heap ? heap->total.bytes : 0) && v->whole.samples == (heap ? heap->total.samples : 0);
+        if (!known)
+            count_live(v, picked, tui->report->model->end_ns);
+        v->counted = known ? COUNTED : COUNTED_AT_END;
+        fill(v);
+    }
     free(picked);
-    fill(v);
 }
 
 static void changed(struct f4p_tui *tui, void *state)
 {
     struct sizes *v = state;
+    bool end = tui->instant.kind == F4P_MOMENT_END;
+    uint8_t *picked = f4p_tui_stacks_with(tui, tui->picked);
     v->tui = tui;
-    if (tui->instant.kind == F4P_MOMENT_END) {
-        count_now(tui);
-        return;
-    }
-    v->counted = COUNTING;
-    v->whole = (struct f4p_sums){0};
+    v->step = 0;
+    count_live(v, picked, tui->instant.t_ns);
+    free(picked);
+    v->counted = end ? COUNTED : COUNTING;
     fill(v);
-    tui->later = count_now;
+    if (!end)
+        tui->later = count_on;
 }
 
 static void draw(struct f4p_tui *tui, void *state, struct f4p_area area)
@@ -203,9 +222,10 @@ static void draw(struct f4p_tui *tui, void *state, struct f4p_area area)
     char title[F4P_TUI_CELL_BYTES + 100], at_end[96] = "";
     if (v->counted == COUNTED_AT_END)
         snprintf(at_end, sizeof at_end, " %s (not known of the instant)", f4p_page_end_words(&tui->page));
-    snprintf(title, sizeof title,
-             v->counted == COUNTING ? "counting back to the instant" : "live blocks%s; `line` is %s", at_end,
-             *v->line ? v->line : "no line");
+    if (v->counted == COUNTING)
+        snprintf(title, sizeof title, "counting back to the instant: %u%%", 100 * v->step / STEPS);
+    else
+        snprintf(title, sizeof title, "live blocks%s; `line` is %s", at_end, *v->line ? v->line : "no line");
     f4p_screen_cell(&tui->screen, area.row, 1, area.columns - 2, F4P_STYLE_DIM, title, false);
     f4p_browser_draw(&v->browser, &tui->screen, (struct f4p_area){area.row + 1, 0, area.rows - 1, area.columns}, true);
 }

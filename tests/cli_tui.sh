@@ -401,6 +401,31 @@ monkey() {
     /usr/bin/python3 "$ROOT/tests/tui/monkey.py" --seed 7 --keys "${MONKEY_KEYS:-2000}" "$ANALYZE" "$1"
 }
 ok "a monkey at the keys" monkey hostile.bin
+
+# Controls: programs that crash at a key, stop answering, or have a sanitizer complain, are found.
+cat >ill <<'END'
+#!/usr/bin/python3
+import os, sys, termios, time, tty
+tty.setraw(0)
+print("\033[?1049hquit", flush=True)
+while True:
+    key = os.read(0, 1)
+    os.write(1, b"x")
+    if key == b"z" and sys.argv[1] == "crashes":
+        os.kill(os.getpid(), 11)
+    if key == b"z" and sys.argv[1] == "complains":
+        sys.exit("ERROR: AddressSanitizer: heap-buffer-overflow")
+    if key == b"z" and sys.argv[1] == "hangs":
+        time.sleep(1000)
+END
+chmod +x ill
+control() {
+    monkey_said=$(/usr/bin/python3 "$ROOT/tests/tui/monkey.py" --seed 7 --keys 2000 --patience 3 ./ill "$1") && return 1
+    echo "$monkey_said" | grep -q "FAILED: $2"
+}
+ok "the monkey finds a crash" control crashes "status 0xb"
+ok "the monkey finds a sanitizer's report" control complains "status 0x100"
+ok "the monkey finds a stuck screen" control hangs "stuck"
 stop
 ok "no sanitizer had anything to say" test ! -s "$TMP/sanitizer"
 finish

@@ -4,7 +4,7 @@
 usage: monkey.py [--keys N] [--seed S] PROGRAM TRACE...
 
 Fails when the program dies of a signal or with an unexpected status, prints a sanitizer's report, or does not answer: a
-redraw (^L) must bring bytes within a minute however busy the machine is. When it leaves because it was told to (q, F10),
+redraw (^L) must bring bytes within a minute (--patience) however busy the machine is. When it leaves because it was told to (q, F10),
 it is started again. The seed is printed, so that a failure can be repeated.
 """
 
@@ -32,11 +32,11 @@ TEXT = [
 ]  # fmt: skip
 LETTERS = b"jkhlgG123456dfczi?/nN\\:sItbw[]{}pm+-0xey q"
 SIZES = [(24, 80), (10, 40), (100, 300), (9, 39), (1, 1), (2, 200), (24, 79), (50, 132), (18, 80), (200, 20)]
-PATIENCE_S = 60
 
 
 class Session:
-    def __init__(self, command, cwd):
+    def __init__(self, command, cwd, patience):
+        self.patience = patience
         self.pid, self.fd = pty.fork()
         if self.pid == 0:
             os.chdir(cwd)
@@ -44,7 +44,7 @@ class Session:
             os.execv(command[0], command)
         self.tail = b""
         self.resize(24, 80)
-        until = time.monotonic() + PATIENCE_S
+        until = time.monotonic() + patience
         while b"\x1b[?1049h" not in self.tail:  # the first screen
             if self.drain(1) is None or time.monotonic() > until:
                 break
@@ -70,7 +70,7 @@ class Session:
     def send(self, data):
         """False when the program is gone."""
         while data:
-            readable, writable, _ = select.select([self.fd], [self.fd], [], PATIENCE_S)
+            readable, writable, _ = select.select([self.fd], [self.fd], [], self.patience)
             if readable and self.drain(0) is None:
                 return False
             if not readable and not writable:
@@ -86,7 +86,7 @@ class Session:
         self.drain(0.01)
         if not self.send(b"\x1b\x0c"):
             return False
-        until = time.monotonic() + PATIENCE_S
+        until = time.monotonic() + self.patience
         while time.monotonic() < until:
             got = self.drain(1)
             if got is None:
@@ -130,14 +130,14 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--keys", type=int, default=2000)
     parser.add_argument("--seed", type=int, default=int(time.time()))
+    parser.add_argument("--patience", type=float, default=60)
     parser.add_argument("command", nargs="+")
     options = parser.parse_args()
-    options.command[0] = os.path.abspath(options.command[0])
     rng = random.Random(options.seed)
     print(f"seed {options.seed}, {options.keys} keys", flush=True)
-    command = options.command[:1] + [os.path.abspath(word) if os.path.exists(word) else word for word in options.command[1:]]
+    command = [os.path.abspath(word) if os.path.exists(word) else word for word in options.command]
     with tempfile.TemporaryDirectory() as scratch:
-        session, starts, recent = Session(command, scratch), 1, []
+        session, starts, recent = Session(command, scratch, options.patience), 1, []
         session.answers()
         for i in range(options.keys):
             data = choose(rng)
@@ -158,7 +158,7 @@ def main():
                     sys.stdout.flush()
                     sys.stdout.buffer.write(session.tail[-6000:])
                     return 1
-                session, starts = Session(command, scratch), starts + 1
+                session, starts = Session(command, scratch, options.patience), starts + 1
                 session.answers()
                 for name in os.listdir(scratch):
                     os.unlink(os.path.join(scratch, name))
