@@ -69,6 +69,7 @@ all: $(PROGRAMS)
 help:
 	@echo 'make                   build the library, fil4prod-record and fil4prod-analyze in $(BUILD)'
 	@echo 'make demo              run a Python job into an out-of-memory kill and read its trace'
+	@echo 'make demo-pictures     the same, and its screens as tests/demo/*.svg'
 	@echo 'make check             all tests; the last line is the sum'
 	@echo 'make check-asan        the tests with AddressSanitizer and UndefinedBehaviorSanitizer'
 	@echo 'make check-tsan        the threaded tests with ThreadSanitizer'
@@ -199,6 +200,12 @@ demo:
 demo-run: all
 	$(Q)BUILD=$(BUILD) tests/demo/run.sh
 
+# Screens of the demo's death as pictures, for README.
+demo-pictures: demo-run
+	$(call say,SVG,tests/demo)
+	$(Q)python3 -B tests/tui/picture.py $(BUILD)/fil4prod-analyze build/demo/etl.trace tests/demo/verdict.svg
+	$(Q)python3 -B tests/tui/picture.py $(BUILD)/fil4prod-analyze build/demo/etl.trace tests/demo/source.svg Enter
+
 deps:
 	$(Q)CC='$(CC)' .ci/deps all
 
@@ -267,7 +274,7 @@ include tests/crash/crash.mk
 include tests/host/host.mk
 
 FORCE:
-.PHONY: tui-monkey tui-monkey-run tui-bench
+.PHONY: tui-monkey tui-monkey-run tui-bench demo-pictures
 .PHONY: all help check check-run check-asan check-tsan check-pythons sanitized-run bench lint demo demo-run deps \
 	deps-run install uninstall clean FORCE
 .SECONDARY:

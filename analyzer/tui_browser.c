@@ -71,7 +71,9 @@ static void draw_row(struct f4p_browser *b, const struct f4p_screen *screen, str
             continue;
         cell = (struct f4p_cell){.style = F4P_STYLE_PLAIN};
         b->table.cell(b->table.context, row, i, &cell);
-        draw_text(screen, area.row, column, &b->table.columns[i], widths[i], cell.style | flag, cell.text);
+        if (selected) /* one bar over the row; colours say nothing that words do not */
+            cell.style = F4P_STYLE_REVERSED | (cell.style == F4P_STYLE_BOLD ? F4P_STYLE_STRONG : 0);
+        draw_text(screen, area.row, column, &b->table.columns[i], widths[i], cell.style, cell.text);
         column += (int)widths[i] + 1;
     }
 }
@@ -97,7 +99,8 @@ void f4p_browser_draw(struct f4p_browser *b, const struct f4p_screen *screen, st
     for (size_t i = 0; i < b->table.column_count; i++) {
         if (!widths[i])
             continue;
-        draw_text(screen, area.row, column, &b->table.columns[i], widths[i], F4P_STYLE_BOLD, b->table.columns[i].title);
+        draw_text(screen, area.row, column, &b->table.columns[i], widths[i],
+                  F4P_STYLE_BOLD | (b->table.sorted_by == i + 1 ? F4P_STYLE_REVERSED : 0), b->table.columns[i].title);
         column += (int)widths[i] + 1;
     }
     b->rows = (struct f4p_area){area.row + 1, area.column, area.rows - 1, area.columns};

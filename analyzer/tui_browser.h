@@ -33,6 +33,7 @@ struct f4p_table {
     const struct f4p_column *columns;
     size_t column_count;
     size_t rows;
+    size_t sorted_by; /* that column's number + 1; 0: none is marked */
     void *context;
     void (*cell)(void *context, size_t row, size_t column, struct f4p_cell *cell);
     uint64_t (*id)(void *context, size_t row); /* the same row after anything changed; NULL: rows stay where they are */

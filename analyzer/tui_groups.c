@@ -124,6 +124,10 @@ static int by_rank(const void *left, const void *right)
 
 static void order(struct f4p_groups *g)
 {
+    g->browser.table.sorted_by = 0;
+    for (size_t i = 0; i < g->browser.table.column_count; i++)
+        if (g->kinds[i] == g->sort)
+            g->browser.table.sorted_by = i + 1;
     struct ranked *ranked = malloc((g->count + 1) * sizeof *ranked);
     struct f4p_group *sorted = malloc((g->count + 1) * sizeof *sorted);
     for (size_t i = 0; ranked && sorted && i < g->count; i++)

@@ -219,7 +219,7 @@ static void changed(struct f4p_tui *tui, void *state)
 static void draw(struct f4p_tui *tui, void *state, struct f4p_area area)
 {
     struct sizes *v = state;
-    char title[F4P_TUI_CELL_BYTES + 100], at_end[96] = "";
+    char title[F4P_TUI_CELL_BYTES + 160], at_end[96] = "";
     if (v->counted == COUNTED_AT_END)
         snprintf(at_end, sizeof at_end, " %s (not known of the instant)", f4p_page_end_words(&tui->page));
     if (v->counted == COUNTING)
