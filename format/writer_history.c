@@ -23,6 +23,19 @@ static uint8_t *put_varint(uint8_t *p, uint64_t value)
 
 /* ---- blocks ---- */
 
+/* Blocks that are about to be written over go first, the oldest first: memcpy stores in any order, and a killed writer
+ * must not leave some in the midst of others that are whole. */
+static void ring_forget(uint8_t *at, uint64_t bytes)
+{
+    for (uint64_t i = 0; i < bytes; i += F4P_LINE) {
+        struct f4p_block *block = (struct f4p_block *)(at + i);
+        if (block->magic == F4P_BLOCK_MAGIC) {
+            block->magic = 0;
+            f4p_release();
+        }
+    }
+}
+
 /* Where `bytes` bytes go that must not wrap; the ring's position moves behind them. */
 static uint8_t *ring_claim(struct f4p_ring *ring, uint64_t bytes)
 {
@@ -30,11 +43,12 @@ static uint8_t *ring_claim(struct f4p_ring *ring, uint64_t bytes)
     uint64_t at = ring->pos % ring->bytes;
     if (at + bytes > ring->bytes) {
         /* what the lap before left there would stand behind newer blocks */
-        memset(ring->base + at, 0, ring->bytes - at);
+        ring_forget(ring->base + at, ring->bytes - at);
         ring->pos += ring->bytes - at;
         at = 0;
     }
     ring->pos += bytes;
+    ring_forget(ring->base + at, bytes);
     return ring->base + at;
 }
 

@@ -20,7 +20,7 @@ $(CRASH)/obj/%.o: %.c $(BUILD)/probe
 	$(call compile,-Itests/crash)
 
 CRASH_LINK = $(Q)$(CC) -o $@ $(filter %.o,$^) -Wl,-z,now,--as-needed
-CRASH_WRAP := -Wl,--wrap=f4p_hash,--wrap=f4p_sample_weight,--wrap=LZ4_compress_fast_extState
+CRASH_WRAP := -Wl,--wrap=memcpy,--wrap=f4p_hash,--wrap=f4p_sample_weight,--wrap=LZ4_compress_fast_extState
 
 $(CRASH)/steps: $(CRASH_STEPS_O) $(CRASH_WRITER_O) $(CRASH_FORMAT_O)
 	$(call say,LD,$@)
