@@ -20,8 +20,8 @@
 #define MAX_PHDRS 32
 #define MAX_STAYING 128
 #define MAX_NOTES 4096     /* bytes of a note segment that are looked at */
-#define FREE_READINGS 32   /* of the map; later ones are rationed */
-#define COST_STALE 5       /* then: at most one part in this of the time after a dlclose, */
+#define BURST_NS 100000000 /* of processor time for reading the map at once, as while a program loads what it needs */
+#define COST_STALE 5       /* beyond it: at most one part in this of the time after a dlclose, */
 #define COST_FRUITFUL 20   /* if the address was found the last time, */
 #define COST_FRUITLESS 500 /* and if not: a stack that is no stack */
 #define PAGE 4096u
@@ -49,8 +49,8 @@ static struct {
     uint32_t busy; /* a thread is reading the map */
     uint32_t stale;
     uint32_t generation;
-    uint32_t readings;
-    uint64_t end_ns, cost_ns; /* of the last reading */
+    uint64_t end_ns;   /* of the last reading */
+    uint64_t spent_ns; /* of the burst, processor time */
     bool fruitful;
     uint32_t module_count;
     uint32_t path_used;
@@ -332,7 +332,8 @@ static bool parse_line(const char *p, struct line *line)
 /* What a reading of the map goes along with. */
 struct reading {
     struct table *table;
-    struct line first; /* mapping of a file's first bytes, and what of that file followed */
+    const struct table *before; /* NULL: what stood there may have gone */
+    struct line first;          /* mapping of a file's first bytes, and what of that file followed */
     uintptr_t file_end;
     struct f4p_code_module *open; /* made in this reading, its end may still grow */
     bool known;                   /* `open` is an entry of earlier */
@@ -362,18 +363,45 @@ static struct f4p_code_module *keep(const struct f4p_code_module *module)
     return kept;
 }
 
+static void add_span(struct reading *r, const struct line *line, struct f4p_code_module *module)
+{
+    if (r->table->count == MAX_SPANS)
+        return;
+    if (module->end < line->end)
+        module->end = line->end;
+    r->table->spans[r->table->count++] = (struct span){line->start, line->end, module};
+}
+
+/* The module that this line was the code of in the reading before: nothing of it need be looked at again. */
+static struct f4p_code_module *as_before(const struct reading *r, const struct line *line)
+{
+    const struct span *span = r->before && line->inode ? search(r->before, line->start) : NULL;
+    const struct f4p_code_module *m = span ? span->module : NULL;
+    bool same = m && span->start == line->start && span->end == line->end && m->inode == line->inode &&
+                m->device == line->device && m->path_bytes == line->path_bytes &&
+                memcmp(m->path, line->path, m->path_bytes) == 0;
+    return same ? (struct f4p_code_module *)m : NULL;
+}
+
 static void add_code(struct reading *r, const struct line *line)
 {
     static const char generated[] = "[generated code]";
     struct f4p_code_module module = {.start = line->start,
                                      .end = line->end,
                                      .bias = line->start - line->offset,
+                                     .device = line->device,
+                                     .inode = line->inode,
                                      .path = line->path,
                                      .path_bytes = (uint32_t)line->path_bytes};
     bool same_file = line->inode && line->inode == r->first.inode && line->device == r->first.device;
 
     if (line->path_bytes == 10 && memcmp(line->path, "[vsyscall]", 10) == 0)
         return;
+    struct f4p_code_module *kept = as_before(r, line);
+    if (kept) {
+        add_span(r, line, kept);
+        return;
+    }
     if (!line->path_bytes || (!line->inode && line->path[0] != '[')) {
         module.path = generated;
         module.path_bytes = sizeof(generated) - 1;
@@ -384,12 +412,9 @@ static void add_code(struct reading *r, const struct line *line)
         module.start = r->first.start;
     if (same_file || (!line->offset && line->read && line->path_bytes))
         read_image(&module, module.start);
-    struct f4p_code_module *kept = keep(&module);
-    if (!kept || r->table->count == MAX_SPANS)
-        return;
-    if (kept->end < line->end)
-        kept->end = line->end;
-    r->table->spans[r->table->count++] = (struct span){line->start, line->end, kept};
+    kept = keep(&module);
+    if (kept)
+        add_span(r, line, kept);
 }
 
 static void take_line(struct reading *r, const char *text)
@@ -408,10 +433,10 @@ static void take_line(struct reading *r, const char *text)
     }
 }
 
-static bool read_maps(struct table *table)
+static bool read_maps(struct table *table, const struct table *before)
 {
     static char buffer[MAX_PATH + 256]; /* one reader at a time */
-    struct reading r = {.table = table};
+    struct reading r = {.table = table, .before = before};
     size_t used = 0;
     ssize_t got;
     bool skip = false; /* the rest of a line that is too long */
@@ -451,32 +476,43 @@ static bool gone(const struct table *old, const struct table *new)
     return false;
 }
 
-static uint64_t now_ns(void)
+static uint64_t now_ns(clockid_t clock)
 {
     struct timespec ts;
-    clock_gettime(CLOCK_MONOTONIC, &ts);
+    clock_gettime(clock, &ts);
     return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+}
+
+/* Whether the map may be read now. */
+static bool has_time(uint64_t now, bool stale)
+{
+    uint64_t ration = stale ? COST_STALE : here.fruitful ? COST_FRUITFUL : COST_FRUITLESS;
+    uint64_t regained = (now - here.end_ns) / ration;
+    if (here.spent_ns >= BURST_NS + regained)
+        return false;
+    here.spent_ns = here.spent_ns > regained ? here.spent_ns - regained : 0;
+    return true;
 }
 
 /* Alone: `busy` is ours. */
 static void read_again(uintptr_t wanted)
 {
-    uint64_t start = now_ns();
+    uint64_t start = now_ns(CLOCK_MONOTONIC);
     uint32_t version = here.version;
     struct table *old = &here.tables[version & 1], *new = &here.tables[(version + 1) & 1];
 
-    uint64_t ration = is_stale() ? COST_STALE : here.fruitful ? COST_FRUITFUL : COST_FRUITLESS;
-    if (here.readings >= FREE_READINGS && start - here.end_ns < here.cost_ns * ration)
+    bool stale = is_stale();
+    if (!has_time(start, stale))
         return;
+    uint64_t cpu = now_ns(CLOCK_THREAD_CPUTIME_ID); /* on a busy machine a reading takes long, and costs no more */
     __atomic_store_n(&here.stale, 0, __ATOMIC_RELAXED);
-    if (read_maps(new)) {
+    if (read_maps(new, stale ? NULL : old)) {
         if (gone(old, new))
             __atomic_add_fetch(&here.generation, 1, __ATOMIC_RELAXED);
         __atomic_store_n(&here.version, version + 1, __ATOMIC_RELEASE);
     }
-    here.readings++;
-    here.end_ns = now_ns();
-    here.cost_ns = here.end_ns - start;
+    here.end_ns = now_ns(CLOCK_MONOTONIC);
+    here.spent_ns += now_ns(CLOCK_THREAD_CPUTIME_ID) - cpu;
     here.fruitful = f4p_modules_known(wanted);
 }
 

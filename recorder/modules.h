@@ -21,6 +21,7 @@ struct f4p_code_module {
     uintptr_t eh_low, eh_high; /* bytes of the segment it lies in, mapped */
     uint64_t eh_look;          /* the header's first eight bytes: still the same module? */
     bool stays;                /* was there at the start: never unloaded */
+    uint64_t device, inode;    /* of its file; 0: none */
     const char *path;          /* as in maps, without " (deleted)"; "[generated code]" for anonymous memory */
     uint32_t path_bytes;
     uint32_t build_id_bytes;

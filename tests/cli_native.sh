@@ -261,6 +261,21 @@ else
     skip replaced_modules_stay_apart "the loader put them at different addresses"
 fi
 
+# More of them than the recorder would look for one by one, and each used at once.
+$CC -O2 -g "$SOURCES/many.c" -o many -ldl
+mkdir several
+for module in $(seq 60); do cp libalfa.so "several/$module.so"; done
+mode=full
+ok many_modules bare ./many several 60 alfa
+mode=leaf
+"$ANALYZE" --json=many.json bare.trace
+ok many_modules_are_seen python3 -B -c '
+import json
+report = json.load(open("many.json"))
+assert report["losses"]["native"] == 0, report["losses"]
+stacks = [s["frames"][-1]["function"] for s in report["instants"]["end"]["stacks"] if s["bytes"] >= 500001]
+assert stacks == 60 * ["alfa"], stacks'
+
 $CC -O2 -g "$SOURCES/churn.c" -o churn -pthread -ldl
 ok churn_runs_bare ./churn ./libalfa.so ./libbeta.so
 for run in 1 2 3; do
