@@ -146,7 +146,7 @@ static void carve_all(struct carver *carver, struct f4p_writer *w, const struct 
 size_t f4p_writer_memory(const struct f4p_header *header)
 {
     struct carver carver = {NULL, 0};
-    struct f4p_writer scratch;
+    static struct f4p_writer scratch; /* nobody reads it */
     carve_all(&carver, &scratch, header);
     return carver.used;
 }
@@ -192,29 +192,36 @@ void f4p_writer_init(struct f4p_writer *w, void *base, const struct f4p_header *
     f4p_writer_site(w, f4p_writer_node(w, F4P_NONE, F4P_NODE_SPECIAL + F4P_SPECIAL_OVERFLOW, 0), F4P_NONE);
 }
 
-static void copy_ring(uint8_t *to, const struct f4p_ring *ring)
+/* Fills `to`, which lies in the new place, from where it stood below `old`. */
+static void bring(const struct f4p_writer *w, const uint8_t *old, void *to, size_t bytes)
 {
-    memcpy(to, ring->base, ring->pos < ring->bytes ? ring->pos : ring->bytes);
+    memcpy(to, old + ((uint8_t *)to - w->base), bytes);
 }
 
+static void bring_ring(const struct f4p_writer *w, const uint8_t *old, const struct f4p_ring *ring)
+{
+    bring(w, old, ring->base, ring->pos < ring->bytes ? ring->pos : ring->bytes);
+}
+
+/* No copy of the writer: the job's stack may be small. */
 void f4p_writer_move(struct f4p_writer *w, void *base)
 {
-    struct f4p_writer old = *w;
+    const uint8_t *old = w->base;
 
     bind(w, base);
-    memcpy(w->timeline, old.timeline, 2 * (size_t)F4P_BUCKETS * sizeof(*w->timeline));
-    memcpy(w->open, old.open, old.state.open_bytes);
-    memcpy(w->live, old.live, old.state.live_high * sizeof(*w->live));
-    memcpy(w->sites, old.sites, old.state.sites * sizeof(*w->sites));
-    memcpy(w->nodes, old.nodes, old.state.nodes * sizeof(*w->nodes));
-    memcpy(w->records, old.records, old.state.records);
-    copy_ring(w->history.base, &old.history);
+    bring(w, old, w->timeline, 2 * (size_t)F4P_BUCKETS * sizeof(*w->timeline));
+    bring(w, old, w->open, w->state.open_bytes);
+    bring(w, old, w->live, w->state.live_high * sizeof(*w->live));
+    bring(w, old, w->sites, w->state.sites * sizeof(*w->sites));
+    bring(w, old, w->nodes, w->state.nodes * sizeof(*w->nodes));
+    bring(w, old, w->records, w->state.records);
+    bring_ring(w, old, &w->history);
     for (unsigned i = 0; i < F4P_LEVELS; i++)
-        copy_ring(w->levels[i].base, &old.levels[i]);
-    memcpy(&w->control->intent, &old.control->intent, sizeof(*w->control) - offsetof(struct f4p_control, intent));
+        bring_ring(w, old, &w->levels[i]);
+    bring(w, old, &w->control->intent, sizeof(*w->control) - offsetof(struct f4p_control, intent));
     /* Last, and the newest alone: a state without what it speaks of would be taken for damage. */
     f4p_release();
-    w->control->state[w->state.commit & 1] = old.control->state[w->state.commit & 1];
+    bring(w, old, &w->control->state[w->state.commit & 1], sizeof(*w->control->state));
     f4p_release();
 }
 
