@@ -489,6 +489,7 @@ static void write_ledger(struct f4p_json *j, const char *name, const struct f4p_
     f4p_json_signed(j, "unexplained_bytes", ledger->unexplained);
     f4p_json_number(j, "heap_error_bytes", ledger->heap_error);
     f4p_json_number(j, "probed_bytes", ledger->probed);
+    f4p_json_number(j, "cost_ns", ledger->cost_ns);
     f4p_json_close(j, '}');
 }
 

@@ -80,6 +80,7 @@ struct f4p_rss_ledger f4p_rss_ledger_make(const struct f4p_ledger *ledger)
     out.from_ns = least(ledger->from_ns, ledger->t_ns);
     out.rss = value(ledger, F4P_LEDGER_rss);
     out.probed = value(ledger, F4P_LEDGER_probed);
+    out.cost_ns = value(ledger, F4P_LEDGER_cost_ns);
     out.heap_error = (uint64_t)(SIGMAS_95 * 16 * sqrt((double)value(ledger, F4P_LEDGER_heap_variance)));
     out.term[F4P_RSS_HEAP] = heap;
     out.term[F4P_RSS_SWAPPED] = swapped;

@@ -40,6 +40,7 @@ struct f4p_rss_ledger {
     int64_t unexplained;
     uint64_t heap_error; /* 95 % half-width of HEAP, and so of SLACK or `unexplained` */
     uint64_t probed;     /* bytes of which only a part was looked at */
+    uint64_t cost_ns;    /* CPU time the look took; without a launcher, of the job */
 };
 
 /** Works a trace's ledger out. `ledger` may be NULL: then it is not known. */

@@ -28,7 +28,8 @@ static struct {
     pid_t pid;
     enum phase phase;
     uint64_t next_ns, seen_rss, last_ns; /* when and at what RSS the last look began */
-    uint64_t cost_ns, from_ns;           /* of this look */
+    uint64_t from_ns, cost_ns;           /* of this look; cost_ns without the present slice, */
+    uint64_t slice_ns;                   /* which began at this CPU time */
     uint64_t seq, peak_seq, peak_rss;
     uint32_t index;                   /* next entry of LIVE */
     struct f4p_state state;           /* of the recorder, at the look's begin */
@@ -175,7 +176,7 @@ static void finish(const struct f4p_launch_trace *trace)
     if (rss.look.failed || !(found->valid >> F4P_LEDGER_rss & 1))
         return; /* it has ended meanwhile, or nobody may look */
     f4p_residency_set(&rss.look, F4P_LEDGER_object_arenas, rss.state.arena_bytes);
-    f4p_residency_set(&rss.look, F4P_LEDGER_cost_ns, rss.cost_ns);
+    f4p_residency_set(&rss.look, F4P_LEDGER_cost_ns, rss.cost_ns + cpu_ns() - rss.slice_ns);
     found->seq = ++rss.seq;
     found->from_ns = rss.from_ns;
     found->t_ns = f4p_launch_trace_now(trace);
@@ -222,15 +223,14 @@ void f4p_launch_rss_start(pid_t pid)
 
 void f4p_launch_rss_look(struct f4p_launch_trace *trace, uint64_t now_ns, uint64_t current)
 {
-    uint64_t before = cpu_ns();
-
     if (trace->fd < 0 || !current || now_ns < rss.next_ns || (rss.phase == IDLE && !is_due(now_ns, current)))
         return;
+    rss.slice_ns = cpu_ns();
     if (rss.phase == IDLE && begin(trace, now_ns, current))
         rss.phase = SCAN;
     if (rss.phase != IDLE)
         slice(trace);
-    uint64_t cost = cpu_ns() - before, pause = cost * COST_SHARE;
+    uint64_t cost = cpu_ns() - rss.slice_ns, pause = cost * COST_SHARE;
     rss.cost_ns += cost;
     rss.next_ns = now_ns + (pause > PERIOD ? pause : PERIOD);
 }

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/auxv.h>
+#include <sys/ioctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -23,6 +24,21 @@
 #define SWAPPED (1ull << 62)
 #define FILE_PAGE (1ull << 61) /* or shared memory */
 #define EXCLUSIVE (1ull << 56)
+
+/* ioctl_fs of PAGEMAP_SCAN, from Linux 6.7 on: lists what is present, and skips what is not at no cost. */
+struct scan {
+    uint64_t size, flags, start, end, walk_end, vector, vector_length, max_pages;
+    uint64_t inverted, all_of, any_of, returned; /* categories */
+};
+struct scan_range {
+    uint64_t start, end, categories;
+};
+#define SCAN _IOWR('f', 16, struct scan)
+#define SCAN_PRESENT (1u << 3)
+#define SCAN_SWAPPED (1u << 4)
+#define SCAN_ZERO (1u << 5)
+#define SCAN_SPAN (64ull << 20)     /* bytes under the lock at once, */
+#define SCAN_MAX_SPAN (16ull << 30) /* where nothing is present */
 
 enum category {
     ANONYMOUS,
@@ -227,6 +243,8 @@ void f4p_residency_begin(struct f4p_residency *r, uint32_t pid, struct f4p_regio
     r->region_room = room;
     r->random = seed;
     r->keep = 1;
+    r->ranges = pid != 0; /* a job may be in a sandbox that kills for an ioctl it does not know */
+    r->span = SCAN_SPAN;
     read_mappings(r, own);
     if (r->coarse)
         r->region_count = 0;
@@ -286,7 +304,9 @@ static void walk_start(struct f4p_residency *r, uint64_t start, uint64_t end)
 {
     uint64_t pages = (end - start) / r->page;
 
-    r->walk = (struct f4p_walk){.start = start, .end = end, .at = start, .stride = 1 + pages / MAX_PAGES};
+    r->walk = (struct f4p_walk){.start = start, .end = end, .at = start, .stride = 1};
+    if (!r->ranges)
+        r->walk.stride += pages / MAX_PAGES;
     r->walking = true;
     if (r->walk.stride > 1)
         r->probed += end - start;
@@ -306,9 +326,67 @@ static uint64_t walk_window(struct f4p_residency *r, uint64_t *count)
     return first;
 }
 
+static bool walk(struct f4p_residency *r, int64_t *budget);
+
+/* What the kernel lists between `from` and `to`. Returns where it stopped, 0: it does not know how, or nobody may. */
+static uint64_t scan_ranges(struct f4p_residency *r, uint64_t from, uint64_t to, int64_t *budget)
+{
+    struct scan_range *found = (void *)r->window;
+    struct scan scan = {.size = sizeof(scan), .start = from, .end = to, .vector = (uintptr_t)found};
+    struct f4p_walk *w = &r->walk;
+    uint64_t before = w->bytes[F4P_PAGE_OWN] + w->bytes[F4P_PAGE_SWAPPED];
+    int saved = errno;
+
+    scan.vector_length = sizeof(r->window) / (sizeof(*found));
+    scan.any_of = SCAN_PRESENT | SCAN_SWAPPED;
+    scan.returned = SCAN_PRESENT | SCAN_SWAPPED | SCAN_ZERO;
+    r->window_count = 0;
+    long count = syscall(SYS_ioctl, r->pagemap, SCAN, &scan);
+    errno = saved;
+    if (count < 0 || scan.walk_end <= from)
+        return 0;
+    for (long i = 0; i < count; i++) {
+        uint64_t start = found[i].start < w->start ? w->start : found[i].start;
+        uint64_t end = found[i].end > w->end ? w->end : found[i].end;
+        if (found[i].categories & SCAN_SWAPPED)
+            w->bytes[F4P_PAGE_SWAPPED] += end - start;
+        else if (!(found[i].categories & SCAN_ZERO))
+            w->bytes[F4P_PAGE_OWN] += end - start;
+    }
+    uint64_t there = w->bytes[F4P_PAGE_OWN] + w->bytes[F4P_PAGE_SWAPPED] - before;
+    *budget -= CALL_UNITS + (int64_t)(there / r->page / 2); /* half the work of reading it */
+    r->span = there ? SCAN_SPAN : r->span < SCAN_MAX_SPAN ? 2 * r->span : r->span;
+    return scan.walk_end;
+}
+
+static bool walk_ranges(struct f4p_residency *r, int64_t *budget)
+{
+    struct f4p_walk *w = &r->walk;
+    uint64_t last = (w->end + r->page - 1) / r->page * r->page;
+
+    while (w->at < w->end) {
+        if (*budget <= 0)
+            return false;
+        uint64_t from = w->at / r->page * r->page, to = last - from > r->span ? from + r->span : last;
+        uint64_t next = scan_ranges(r, from, to, budget);
+        if (!next) { /* an older kernel: page by page */
+            r->ranges = false;
+            walk_start(r, w->start, w->end);
+            return walk(r, budget);
+        }
+        w->at = next;
+    }
+    w->seen = w->end - w->start;
+    r->walking = false;
+    return true;
+}
+
 /* true: done. */
 static bool walk(struct f4p_residency *r, int64_t *budget)
 {
+    if (r->ranges && r->walk.end - r->walk.start > PROBE_PAGES * r->page)
+        return walk_ranges(r, budget);
+
     struct f4p_walk *w = &r->walk;
 
     while (w->at < w->end) {

@@ -5,7 +5,8 @@
  * system calls, no allocation, no descriptor kept beyond a slice, errno kept.
  *
  * smaps has most of it, but walks a whole mapping under the lock: with 10 GiB in one mapping the job's next mmap waits
- * that long. mincore does not tell the zero page from memory.
+ * that long. mincore does not tell the zero page from memory. Where the kernel has PAGEMAP_SCAN (6.7) the launcher uses
+ * that: cheaper, exact about the zero page, and address space that is reserved costs nothing.
  *
  * One look: begin (the mappings); then slices, each between open and close, of scan until it is done and then of
  * blocks until all are done; finish.
@@ -56,7 +57,9 @@ struct f4p_residency {
     char process[24];
     struct f4p_region *regions;
     uint32_t region_count, region_room, region;
-    bool coarse; /* more mappings than there is room for: no classes */
+    bool ranges;   /* the kernel can list what is present */
+    uint64_t span; /* bytes to list at once */
+    bool coarse;   /* more mappings than there is room for: no classes */
     long pagemap;
     uint64_t page; /* bytes */
     uint64_t own_anonymous, shared_anonymous;

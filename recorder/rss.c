@@ -31,7 +31,8 @@ static struct {
     size_t sites_bytes;
     enum phase phase;
     uint32_t index;
-    uint64_t next_ns, from_ns, cost_ns, spent_ns;
+    uint64_t next_ns, from_ns, spent_ns;
+    uint64_t cost_ns;    /* of this look, without the present slice */
     uint64_t seen_bytes; /* of the heap, Q8, when the last look began */
     uint64_t seq, peaks, peak_rss;
     bool hopeless; /* pagemap cannot be read here */

@@ -215,7 +215,7 @@ static struct f4p_residency look;
 static struct f4p_residency_site site_sums[3];
 
 /* In slices of `budget` units. Returns how many it took, 0: pagemap cannot be read here. */
-static unsigned look_at(struct memory *m, int64_t budget, uint32_t room)
+static unsigned look_as(struct memory *m, uint32_t pid, int64_t budget, uint32_t room)
 {
     struct f4p_mark *marks = (void *)(head_of(&m->f) + 1);
     static const struct f4p_range none[F4P_RESIDENCY_RANGES];
@@ -223,7 +223,7 @@ static unsigned look_at(struct memory *m, int64_t budget, uint32_t room)
     unsigned slices = 0;
 
     memset(site_sums, 0, sizeof site_sums);
-    f4p_residency_begin(&look, 0, regions, room, none, 1);
+    f4p_residency_begin(&look, pid, regions, room, none, 1);
     look.sites = site_sums;
     look.site_room = 3;
     for (bool scanned = false; done < count; slices++) {
@@ -237,6 +237,11 @@ static unsigned look_at(struct memory *m, int64_t budget, uint32_t room)
     }
     f4p_residency_finish(&look);
     return look.failed ? 0 : slices;
+}
+
+static unsigned look_at(struct memory *m, int64_t budget, uint32_t room)
+{
+    return look_as(m, 0, budget, room);
 }
 
 static void check_shares(const struct f4p_trace *trace, const struct memory *m)
@@ -263,6 +268,28 @@ START_TEST(test_look_finds_what_was_touched)
         ck_assert_int_le(llabs((long long)ledger.term[F4P_RSS_UNTOUCHED] - 5 * (long long)heap / 2),
                          (long long)heap / 50);
         ck_assert_int_le(llabs(ledger.unexplained), (long long)ledger.rss / 20);
+    }
+    free_memory(&m);
+}
+END_TEST
+
+/* As the launcher looks: where the kernel can list pages, the zero page is told from memory. */
+START_TEST(test_look_from_outside)
+{
+    struct memory m;
+    make_memory(&m);
+    volatile char read_only = 0;
+    for (size_t at = 0; at < BLOCK; at += m.page)
+        read_only = (char)(read_only + m.blocks[3][at]);
+    if (look_as(&m, (uint32_t)getpid(), INT64_MAX, 4096) && look.ranges) {
+        struct f4p_trace *trace = open_trace(&m.f);
+        check_shares(trace, &m);
+        f4p_trace_close(trace);
+        struct f4p_rss_ledger ledger = f4p_rss_ledger_make(&look.found);
+        ck_assert_int_le(llabs(ledger.unexplained), (long long)ledger.rss / 20);
+        uint64_t resident = look.found.value[F4P_LEDGER_heap_resident];
+        ck_assert_uint_gt(look_as(&m, (uint32_t)getpid(), 1, 4096), 20);
+        ck_assert_uint_eq(look.found.value[F4P_LEDGER_heap_resident], resident);
     }
     free_memory(&m);
 }
@@ -361,6 +388,7 @@ int main(void)
     tcase_add_test(t, test_ledger_survives_any_figures);
     tcase_add_test(t, test_file_newest_ledger_counts);
     tcase_add_test(t, test_look_finds_what_was_touched);
+    tcase_add_test(t, test_look_from_outside);
     tcase_add_test(t, test_look_in_slices);
     tcase_add_test(t, test_look_with_too_many_mappings);
     tcase_add_test(t, test_mark_of_another_block);
