@@ -309,6 +309,63 @@ ok directory_sticky_silent [ ! -s "$TMP/err" ]
 ok directory_mode sh -c '[ "$(stat -c %a t)" = 600 ]'
 chmod 755 .
 
+# ---- a job that changes where it is and what it may ----
+# The library's trace is made after the change: it takes a heap of 12 MiB.
+LARGE='large = [bytes(1000) for i in range(20000)]
+'
+LARGE_FORK=$LARGE'if os.fork() == 0:
+    more = [bytes(1000) for i in range(20000)]
+    os._exit(0)
+os.wait()
+'
+# changed NAME PYTHON [TRACES...]: a job that grows after PYTHON, by library and launcher; traces beside where it began
+changed() {
+    changed=$1 code=$2
+    shift 2
+    fresh
+    mkdir in
+    ok "${changed}_library" preloaded FIL4PROD_MIN_HEAP=12M FIL4PROD_OUTPUT=t python3 -c "$code
+$LARGE_FORK"
+    ok "${changed}_library_silent" [ ! -s "$TMP/err" ]
+    ok "${changed}_library_traces" traces in "$@"
+    fresh
+    mkdir in
+    ok "${changed}_launcher" record --min-heap=12M -o t python3 -c "$code
+$LARGE_FORK"
+    ok "${changed}_launcher_traces" traces in "$@"
+}
+changed chdir 'import os; os.chdir("in")' t 't\.[0-9]+'
+changed closefrom 'import os; os.closerange(3, 4096)' t 't\.[0-9]+'
+ok closefrom_sound sh -c '"$0" --json t | grep -q "\"live_sound\": *true"' "$ANALYZE"
+ok closefrom_child_sound sh -c '"$0" --json t.* | grep -q "\"live_sound\": *true"' "$ANALYZE"
+
+# unrecorded NAME REGEX PYTHON: where the library cannot make the file, one line says why, and the job does not notice
+unrecorded() {
+    fresh
+    mkdir in
+    cat >job.py <<END
+import os, resource, signal
+signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
+$3
+$LARGE
+print("ran", flush=True)
+os._exit(6)
+END
+    expect_status 6 "$1" preloaded FIL4PROD_MIN_HEAP=12M FIL4PROD_OUTPUT=in/t python3 job.py
+    cp "$TMP/out" job.out && cp "$TMP/err" job.err
+    ok "$1_ran" grep -qx ran job.out
+    ok "$1_line" has job.err "^fil4prod: .*in/t: $2.*; this process is not recorded\$"
+    ok "$1_one_line" [ "$(wc -l <job.err)" -eq 1 ]
+    ok "$1_nothing_left" [ -z "$(find . -name 't*')" ]
+}
+unrecorded file_size '.*limit on file sizes' 'resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))'
+unrecorded directory_gone '.*no such directory' 'os.rename("in", "out")'
+if [ "$(id -u)" -eq 0 ]; then
+    unrecorded directory_read_only '.*permission denied' 'os.chmod("in", 0o555); os.setgid(65534); os.setuid(65534)'
+else
+    unrecorded directory_read_only '.*permission denied' 'os.chmod("in", 0o555)'
+fi
+
 # ---- the CPU budget ----
 CHURN='import sys
 for i in range(300):
