@@ -129,7 +129,7 @@ static void pass_on(struct f4p_launch_run *run, const siginfo_t *info)
 {
     if (info->si_signo == SIGCHLD)
         return;
-    if (asks_to_end(info->si_signo) && !run->asked_ns)
+    if (asks_to_end(info->si_signo) && info->si_pid != run->pid && !run->asked_ns)
         run->asked_ns = now_ns();
     if (info->si_signo == SIGINT && info->si_code == SI_KERNEL)
         run->interrupted = 1;

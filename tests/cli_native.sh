@@ -206,6 +206,51 @@ rm job
 ok launcher_packs python3 -B "$SOURCES/truth.py" sites launched.json "$SOURCES/sites.c"
 expect_status 2 path_map_is_checked "$ANALYZE" --path-map=nonsense launched.trace
 
+# ---- a packer that does not end
+
+mkdir slow
+cp "$RECORD" "$LIBRARY" slow
+printf '#!/bin/sh\necho $$ >%s/packer\nexec sleep 300\n' "$TMP" >slow/fil4prod-analyze
+chmod +x slow/fil4prod-analyze
+cp sites3 job
+
+# slowly FILE SCRIPT: runs it below the launcher, which gets SIGTERM when FILE is there.
+slowly() {
+    rm -f packer now
+    slow/fil4prod-record -i 1 -o slow.trace sh -c "$2" 2>slow.err &
+    launcher=$!
+    for _ in $(seq 300); do
+        [ ! -s "$1" ] || break
+        sleep 0.1
+    done
+    kill -TERM $launcher
+    wait $launcher
+}
+# While it packs: that ends, and the status is the command's.
+end_packing() {
+    slowly packer './job; exit 7'
+}
+# Who asks a command to end waits for the launcher: two seconds are left for packing.
+end_command() {
+    slowly now './job; trap "exit 5" TERM; echo >now; while :; do sleep 0.1; done'
+}
+# Asked six seconds ago: nobody waits for long now.
+end_command_late() {
+    slowly now './job; trap "" TERM; echo >now; sleep 6; exit 4'
+}
+gone() {
+    [ -s packer ] && ! kill -0 "$(cat packer)" 2>/dev/null
+}
+expect_status 7 packing_ends_when_asked end_packing
+ok packing_is_ended gone
+ok packing_not_done_is_said has slow.err 'slow.trace.*: no time to put names of native frames into it'
+expect_status 5 packing_after_sigterm_is_short end_command
+ok packing_after_sigterm_is_ended gone
+expect_status 4 packing_long_after_sigterm end_command_late
+ok packing_long_after_sigterm_is_not_begun test ! -e packer
+ok packing_not_begun_is_said has slow.err 'no time to put names'
+rm job
+
 # ---- hostile files where a module's file should be
 
 cp sites3 job
