@@ -1,7 +1,9 @@
 /* Groupings: who holds the bytes, by line, function, file, library, thread or process. */
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "diff.h"
 #include "format/weight.h"
 #include "model.h"
 
@@ -42,6 +44,11 @@ const struct f4p_frame *f4p_group_frame(const struct f4p_model *model, const str
 {
     const struct f4p_stack *stack = f4p_model_stack(model, f4p_model_entry(model, group->entry)->stack);
     return stack->user == F4P_NONE ? NULL : f4p_model_frame(model, stack->user);
+}
+
+double f4p_group_change_error(const struct f4p_group *group)
+{
+    return 1.959964 * sqrt(group->change_variance);
 }
 
 static uint64_t larger(uint64_t a, uint64_t b)
@@ -127,7 +134,8 @@ struct f4p_group *f4p_model_group(const struct f4p_model *model, enum f4p_groupi
     struct f4p_keys keys = {.bytes = sizeof(uint64_t)};
     struct f4p_group *groups = calloc(model->entries.count + 1ul, sizeof *groups);
     uint32_t *group_of = malloc((model->entries.count + 1ul) * sizeof *group_of);
-    bool failed = !groups || !group_of;
+    double *variances = before ? f4p_diff_variances(model, before, heap) : NULL;
+    bool failed = !groups || !group_of || (before && !variances);
     *count = 0;
     for (uint32_t i = 0; !failed && i < model->entries.count; i++) {
         const struct f4p_sums *old = before ? &before->sums[i] : NULL;
@@ -143,10 +151,12 @@ struct f4p_group *f4p_model_group(const struct f4p_model *model, enum f4p_groupi
         if (id == known)
             groups[id] = (struct f4p_group){.key = key, .entry = F4P_NONE};
         put_entry(&groups[id], i, &heap->sums[i], old);
+        groups[id].change_variance += old ? variances[i] : 0;
         groups[id].resident += heap->resident ? heap->resident[i] : 0;
     }
     failed = failed || find_vias(model, heap, group_of, groups);
     free(group_of);
+    free(variances);
     *count = keys.count;
     f4p_keys_free(&keys);
     if (failed || !*count) {

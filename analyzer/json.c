@@ -422,27 +422,35 @@ static int write_instant(struct f4p_json *j, const struct f4p_report *r, const c
 
 /* ---- comparison, timeline, gates ---- */
 
+static void write_change(struct f4p_json *j, double change, double error)
+{
+    f4p_json_signed(j, "bytes", (int64_t)llround(change));
+    f4p_json_number(j, "error_bytes", whole(error));
+    f4p_json_bool(j, "noise", fabs(change) < error);
+}
+
 static void write_diff(struct f4p_json *j, const struct f4p_report *r)
 {
     size_t count;
     struct f4p_group *groups = f4p_model_group(r->model, F4P_BY_STACK, &r->after, &r->before, false, &count);
     size_t shown = r->options->top > 0 && (size_t)r->options->top < count ? (size_t)r->options->top : count;
+    struct f4p_change total = f4p_report_change(r, groups, count);
     f4p_json_open(j, "diff", '{');
     f4p_json_text(j, "from", r->before_name);
     f4p_json_text(j, "to", r->after_name);
     f4p_json_number(j, "from_heap_bytes", whole_blocks(r->before.total.bytes));
     f4p_json_number(j, "to_heap_bytes", whole_blocks(r->after.total.bytes));
+    write_change(j, total.bytes, total.error);
+    if (total.seconds > 0)
+        f4p_json_signed(j, "bytes_per_second", (int64_t)llround(total.bytes / total.seconds));
     f4p_json_open(j, "stacks", '[');
     for (size_t i = 0; i < shown; i++) {
         const struct f4p_group *group = &groups[i];
-        double change = ((double)group->sums.bytes - (double)group->before.bytes) / F4P_Q8;
-        double error = f4p_difference_error(&group->sums, &group->before);
         f4p_json_open(j, NULL, '{');
-        f4p_json_signed(j, "bytes", (int64_t)llround(change));
-        f4p_json_number(j, "error_bytes", whole(error));
+        write_change(j, ((double)group->sums.bytes - (double)group->before.bytes) / F4P_Q8,
+                     f4p_group_change_error(group));
         f4p_json_number(j, "from_bytes", whole((double)group->before.bytes / F4P_Q8));
         f4p_json_number(j, "to_bytes", whole((double)group->sums.bytes / F4P_Q8));
-        f4p_json_bool(j, "noise", fabs(change) < error);
         write_frames(j, r->model, f4p_model_entry(r->model, group->entry)->stack);
         f4p_json_close(j, '}');
     }

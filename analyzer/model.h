@@ -174,7 +174,11 @@ struct f4p_group {
     struct f4p_sums sums;
     uint64_t resident;      /* Q8, if the heap's is known */
     struct f4p_sums before; /* in the other heap of a comparison */
+    double change_variance; /* of the change from `before` to `sums`, bytes^2 (see diff.h) */
 };
+
+/** 95 % half-width of the change of a group, bytes. */
+double f4p_group_change_error(const struct f4p_group *group);
 
 /**
  * Groups the entries of `heap` that have samples; `before` (may be NULL) is a second heap of the same model. Ordered by

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "diff.h"
 #include "when.h"
 
 const char *f4p_loss_text(enum f4p_loss loss)
@@ -25,11 +26,16 @@ uint64_t f4p_report_lost(const struct f4p_report *report, enum f4p_loss loss)
     return sum;
 }
 
-double f4p_difference_error(const struct f4p_sums *a, const struct f4p_sums *b)
+struct f4p_change f4p_report_change(const struct f4p_report *r, const struct f4p_group *groups, size_t count)
 {
-    if (!memcmp(a, b, sizeof *a))
-        return 0;
-    return 1.959964 * sqrt(f4p_sums_variance(a) + f4p_sums_variance(b));
+    struct f4p_group sum = {0};
+    struct f4p_change change = {.bytes = ((double)r->after.total.bytes - (double)r->before.total.bytes) / F4P_Q8,
+                                .seconds =
+                                    r->options->diff ? fabs((double)r->after.t_ns - (double)r->before.t_ns) / 1e9 : 0};
+    for (size_t i = 0; i < count; i++)
+        sum.change_variance += groups[i].change_variance;
+    change.error = f4p_group_change_error(&sum);
+    return change;
 }
 
 bool f4p_report_same(const struct f4p_heap *a, const struct f4p_heap *b)
@@ -77,7 +83,8 @@ static void judge_growth(const struct f4p_report *r, struct f4p_gate *gate)
         double hours = (double)(r->end.t_ns - middle.t_ns) / 3600e9;
         double growth = ((double)r->end.total.bytes - (double)middle.total.bytes) / F4P_Q8;
         gate->actual = growth / hours;
-        gate->sigma = sqrt(f4p_sums_variance(&r->end.total) + f4p_sums_variance(&middle.total)) / hours;
+        double variance = f4p_diff_variance(r->model, &middle, &r->end);
+        gate->sigma = sqrt(variance < 0 ? 0 : variance) / hours;
         gate->known = true;
     }
     f4p_heap_free(&middle);

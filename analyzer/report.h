@@ -37,8 +37,8 @@ struct f4p_report {
     bool compared;
     char before_name[64], after_name[64];
     struct f4p_rss_ledger rss, rss_peak; /* of the target's process: last look, the one with the largest RSS */
-    uint64_t limit;    /* of the cgroup, bytes; 0: none known */
-    uint64_t interval; /* bytes */
+    uint64_t limit;                      /* of the cgroup, bytes; 0: none known */
+    uint64_t interval;                   /* bytes */
     struct f4p_point *timeline;
     size_t timeline_count;
     struct f4p_shape shape;
@@ -58,8 +58,14 @@ void f4p_report_free(struct f4p_report *report);
 /** Whether two heaps are the same but for what sampling cannot tell. */
 bool f4p_report_same(const struct f4p_heap *a, const struct f4p_heap *b);
 
-/** 95 % half-width of the difference of two sums, bytes; without knowing what they share: never too small. */
-double f4p_difference_error(const struct f4p_sums *a, const struct f4p_sums *b);
+/* The whole of a comparison. */
+struct f4p_change {
+    double bytes, error; /* error: 95 % half-width */
+    double seconds;      /* between two instants of one run, else 0 */
+};
+
+/** Of the groups of r->after against r->before. */
+struct f4p_change f4p_report_change(const struct f4p_report *report, const struct f4p_group *groups, size_t count);
 
 /** Text of a loss, and how often it happened over all traces. */
 const char *f4p_loss_text(enum f4p_loss loss);

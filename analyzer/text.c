@@ -277,6 +277,8 @@ static void print_shape(const struct f4p_page *page)
     case F4P_SHAPE_RAMP:
         fprintf(page->out, "ramp: +%s in the last %s", f4p_page_bytes(page, a, s->change),
                 f4p_text_span(b, s->to_ns - s->from_ns));
+        if (s->to_ns > s->from_ns)
+            fprintf(page->out, " (%s/s)", f4p_page_bytes(page, c, s->change * 1e9 / (double)(s->to_ns - s->from_ns)));
         print_growth(page, "of it at ");
         break;
     case F4P_SHAPE_STEP:

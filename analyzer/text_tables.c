@@ -252,7 +252,7 @@ static void print_change(const struct f4p_page *page, const struct f4p_group *gr
     char label[F4P_CELL_BYTES], number[F4P_NUMBER_BYTES], cell[F4P_NUMBER_BYTES + 4];
     enum f4p_units units = r->options->units;
     double change = ((double)group->sums.bytes - (double)group->before.bytes) / F4P_Q8;
-    double error = f4p_difference_error(&group->sums, &group->before);
+    double error = f4p_group_change_error(group);
     const char *mark = fabs(change) < error     ? "noise"
                        : !group->before.samples ? "new"
                        : !group->sums.samples   ? "gone"
@@ -266,6 +266,22 @@ static void print_change(const struct f4p_page *page, const struct f4p_group *gr
             mark);
     f4p_page_label(page, by, group, label, sizeof label);
     print_label(page, label, columns, false);
+    fputc('\n', page->out);
+}
+
+/* " +1.2G +-31M, 20M a second" */
+static void print_total_change(const struct f4p_page *page, const struct f4p_group *groups, size_t count)
+{
+    char a[F4P_NUMBER_BYTES], b[F4P_NUMBER_BYTES];
+    struct f4p_change change = f4p_report_change(page->r, groups, count);
+    fprintf(page->out, "   %s%s", change.bytes < 0 ? "-" : "+", f4p_page_bytes(page, a, fabs(change.bytes)));
+    if (change.error > 0)
+        fprintf(page->out, " %s%s", f4p_page_plus_minus(page), f4p_page_bytes(page, b, change.error));
+    if (fabs(change.bytes) < change.error)
+        fputs(", noise", page->out);
+    else if (change.seconds > 0)
+        fprintf(page->out, ", %s%s a second", change.bytes < 0 ? "-" : "",
+                f4p_page_bytes(page, a, fabs(change.bytes) / change.seconds));
     fputc('\n', page->out);
 }
 
@@ -287,6 +303,7 @@ void f4p_page_diff(const struct f4p_page *page, size_t rows)
     fprintf(page->out, " (%s) -> ", f4p_page_bytes(page, a, (double)r->before.total.bytes / F4P_Q8));
     f4p_page_cell(page, r->after_name, 24, false, false);
     fprintf(page->out, " (%s)\n", f4p_page_bytes(page, b, (double)r->after.total.bytes / F4P_Q8));
+    print_total_change(page, groups, count);
     fprintf(page->out, " %9s %8s %9s %9s        %s\n", "change", "+/-", "before", "after", heading_of(page, by));
     size_t changed = 0;
     while (changed < count && groups[changed].sums.bytes != groups[changed].before.bytes)

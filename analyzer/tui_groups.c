@@ -40,7 +40,7 @@ static void label_of(const struct f4p_groups *g, const struct f4p_group *group, 
 static void cell_change(const struct f4p_groups *g, const struct f4p_group *group, enum f4p_group_column kind,
                         struct f4p_cell *cell)
 {
-    double error = f4p_difference_error(&group->sums, &group->before), change = change_of(group);
+    double error = f4p_group_change_error(group), change = change_of(group);
     char number[F4P_NUMBER_BYTES];
     if (kind == F4P_COLUMN_CHANGE_ERROR) {
         f4p_tui_cell_bytes(g->tui, cell, error, g->largest);

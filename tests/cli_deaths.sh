@@ -1,13 +1,14 @@
 #!/bin/sh
 # A gallery of deaths, each real: under the launcher (NAME.l) and with the library alone (NAME.a), what the verdict
 # says, how sure it is, and on what grounds. Where a memory cgroup can be made, the kernel's OOM killer does its part.
-# shellcheck disable=SC2016,SC2317 # quoted scripts are for other shells, functions are called through ok
+# shellcheck disable=SC2016,SC2086,SC2317 # quoted scripts are for other shells; $before is words; ok calls functions
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/lib.sh"
 
 PYTHON=/usr/bin/python3
 [ -x "$PYTHON" ] || PYTHON=python3
 JOB=$BUILD/prog_death
+# shellcheck disable=SC3045 # every shell that is /bin/sh somewhere has it
 ulimit -c 0
 
 # ---- tools ----
@@ -47,14 +48,12 @@ before=''
 launched() {
     launched_name=$1.l
     shift
-    # shellcheck disable=SC2086 # words
     "$RECORD" -q --size 4M -o "$launched_name.bin" -- $before "$@" >"$launched_name.log" 2>&1
     analysis "$launched_name"
 }
 alone() {
     alone_name=$1.a
     shift
-    # shellcheck disable=SC2086 # words
     $before ./preload "$alone_name.bin" "$@" >"$alone_name.log" 2>&1
     analysis "$alone_name"
 }
@@ -83,14 +82,12 @@ killed_by() {
     killed_signal=$1 killed_name=$2
     shift 2
     rm -f up
-    # shellcheck disable=SC2086 # words
     "$RECORD" -q --size 4M -o "$killed_name.l.bin" -- $before "$@" >"$killed_name.l.log" 2>&1 &
     killed_job=$!
     until_there up && kill "-$killed_signal" "$(pid_of "$killed_name.l.bin")"
     wait "$killed_job"
     analysis "$killed_name.l"
     rm -f up
-    # shellcheck disable=SC2086 # words
     $before ./preload "$killed_name.a.bin" "$@" >"$killed_name.a.log" 2>&1 &
     killed_job=$!
     until_there up && kill "-$killed_signal" "$(pid_of "$killed_name.a.bin")"
