@@ -320,11 +320,6 @@ static void toggle(struct f4p_tui *tui, bool *what, const char *on, const char *
     f4p_tui_say(tui, false, "%s", *what ? on : off);
 }
 
-static void rebuild(struct f4p_tui *tui)
-{
-    f4p_tui_rebuild(tui);
-}
-
 /* The interpreter's frames are no part of a model until they are asked for. */
 static void next_detail(struct f4p_tui *tui)
 {
@@ -337,8 +332,7 @@ static void next_detail(struct f4p_tui *tui)
     tui->visible = NULL;
     f4p_tui_changed(tui);
     f4p_tui_say(tui, false, "%s", words[tui->detail]);
-    if (internals != tui->own.filter.internals)
-        tui->later = rebuild;
+    tui->rebuild_due |= internals != tui->own.filter.internals;
 }
 
 static void on_frame(struct f4p_tui *tui, enum f4p_action action)
@@ -370,7 +364,7 @@ static void act_view(struct f4p_tui *tui, enum f4p_action action)
         f4p_tui_go(tui,
                    (enum f4p_view_id)((tui->view + (action == F4P_ACT_PANE ? 1 : F4P_VIEW_TABS - 1)) % F4P_VIEW_TABS));
     else if (action == F4P_ACT_FLAME)
-        f4p_tui_go(tui, F4P_VIEW_FLAME);
+        f4p_tui_show_flame(tui, tui->picked);
     else if (action == F4P_ACT_SIZES)
         f4p_tui_go(tui, F4P_VIEW_SIZES);
     else if (action == F4P_ACT_FACTS)
@@ -520,6 +514,18 @@ static int follow(struct f4p_tui *tui, uint64_t *next_ms)
     return (int)(*next_ms - now_ms());
 }
 
+static void do_due(struct f4p_tui *tui)
+{
+    void (*later)(struct f4p_tui *) = tui->later;
+    if (tui->rebuild_due) {
+        tui->rebuild_due = false;
+        f4p_tui_rebuild(tui);
+        return;
+    }
+    tui->later = NULL;
+    later(tui);
+}
+
 static int loop(struct f4p_tui *tui)
 {
     uint64_t next_ms = now_ms() + FOLLOW_MS;
@@ -527,15 +533,14 @@ static int loop(struct f4p_tui *tui)
     while (!tui->done) {
         struct f4p_click where = {.row = -1};
         int wait = follow(tui, &next_ms);
-        int key = f4p_screen_key(&tui->screen, tui->later ? 0 : tui->filter_due ? FILTER_IDLE_MS : wait, &where);
+        bool due = tui->later || tui->rebuild_due;
+        int key = f4p_screen_key(&tui->screen, due ? 0 : tui->filter_due ? FILTER_IDLE_MS : wait, &where);
         if (key == F4P_KEY_GONE)
             return F4P_EXIT_INTERRUPTED;
-        if (key == F4P_KEY_NONE && !tui->filter_due && !tui->later)
+        if (key == F4P_KEY_NONE && !tui->filter_due && !due)
             continue;
-        if (key == F4P_KEY_NONE && tui->later) {
-            void (*later)(struct f4p_tui *) = tui->later;
-            tui->later = NULL;
-            later(tui);
+        if (key == F4P_KEY_NONE && due) {
+            do_due(tui);
         } else if (key == F4P_KEY_NONE) {
             tui->filter_due = false;
             set_filter(tui, tui->input);

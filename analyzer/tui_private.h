@@ -134,6 +134,7 @@ struct f4p_tui {
     char filter_before[F4P_TUI_TEXT_BYTES];
     bool filter_due;
     void (*later)(struct f4p_tui *tui); /* what takes long: done once, after the screen is drawn; NULL: nothing */
+    bool rebuild_due;                   /* the same: the model is to be built as `own` has it */
     char message[512];                  /* shown until the next key */
     bool message_bad;
     bool ended; /* --follow: the job is over */
@@ -161,6 +162,8 @@ void f4p_tui_narrow(struct f4p_tui *tui, const char *term);
 void f4p_tui_show_source(struct f4p_tui *tui, uint32_t frame, uint32_t stack);
 /** The stack with most bytes at the instant among those with `frame` in them; F4P_NONE: none. */
 uint32_t f4p_tui_heaviest(struct f4p_tui *tui, uint32_t frame);
+/** Opens the flame graph (or closes it) with `frame` selected, if that is not F4P_NONE and wide enough. */
+void f4p_tui_show_flame(struct f4p_tui *tui, uint32_t frame);
 /** Shows `frame`'s callers and callees. */
 void f4p_tui_show_callers(struct f4p_tui *tui, uint32_t frame);
 

@@ -144,11 +144,31 @@ static void draw(struct f4p_tui *tui, void *state, struct f4p_area area)
 static void select_node(struct flame *v, uint32_t node)
 {
     v->selected = node;
-    if (!f4p_icicle_lay(&v->icicle, &v->tree, v->root, MAX_ROWS, (unsigned)v->area.columns) && box_of(v, node))
+    if (!f4p_icicle_lay(&v->icicle, &v->tree, v->root, MAX_ROWS, (unsigned)v->tui->screen.columns) && box_of(v, node))
         return;
     v->root = v->tree.nodes[node].parent == F4P_NONE ? 0 : v->tree.nodes[node].parent; /* too narrow from afar */
-    if (!f4p_icicle_lay(&v->icicle, &v->tree, v->root, MAX_ROWS, (unsigned)v->area.columns) && !box_of(v, node))
+    if (!f4p_icicle_lay(&v->icicle, &v->tree, v->root, MAX_ROWS, (unsigned)v->tui->screen.columns) && !box_of(v, node))
         v->root = node;
+}
+
+void f4p_tui_show_flame(struct f4p_tui *tui, uint32_t frame)
+{
+    struct flame *v = tui->state[F4P_VIEW_FLAME];
+    f4p_tui_go(tui, F4P_VIEW_FLAME);
+    if (tui->over != F4P_VIEW_FLAME || frame == F4P_NONE)
+        return;
+    if (tui->stale[F4P_VIEW_FLAME])
+        changed(tui, v);
+    tui->stale[F4P_VIEW_FLAME] = false;
+    uint8_t *same = v->known ? calloc(tui->report->model->frames.count + 1ul, 1) : NULL;
+    if (!same)
+        return;
+    same[frame] = 1;
+    uint32_t node = f4p_tree_find(&v->tree, same, 0, true);
+    free(same);
+    if (node != F4P_NONE && !f4p_icicle_lay(&v->icicle, &v->tree, v->root, MAX_ROWS, (unsigned)tui->screen.columns) &&
+        box_of(v, node))
+        v->selected = node;
 }
 
 static bool find(struct f4p_tui *tui, void *state, const char *text, bool down, bool here)
