@@ -461,7 +461,8 @@ static void settle_shared(struct f4p_residency *r)
     uint64_t rss, anonymous;
     int saved = errno;
 
-    if (r->shared_anonymous && read_status(r, &rss, &anonymous)) {
+    /* where the kernel lists pages, zero ones are left out but in small mappings */
+    if (r->shared_anonymous && !r->ranges && read_status(r, &rss, &anonymous)) {
         double left = (double)anonymous - (double)r->own_anonymous;
         r->keep = left <= 0 ? 0 : left >= (double)r->shared_anonymous ? 1 : left / (double)r->shared_anonymous;
     }
