@@ -255,29 +255,32 @@ rm job
 
 cp sites3 job
 bare ./job
-survives() {
-    for i in 1 2 3 4 5 6 7 8 9 10 11 12; do
-        cp sites3 job
-        python3 -B - "$i" <<'END'
-import random, sys
-random.seed(int(sys.argv[1]))
-data = bytearray(open("job", "rb").read())
-if int(sys.argv[1]) % 4 == 0:
-    del data[random.randrange(len(data)):]
-for _ in range(200):
-    at = random.randrange(0x400, max(len(data), 0x401)) if len(data) > 0x400 else 0
-    if at < len(data):
-        data[at] = random.randrange(256)
-open("job", "wb").write(data)
-END
-        "$ANALYZE" --json=hostile.json --force bare.trace || return
-        grep -q '"schema"' hostile.json || return
-    done
-}
-ok hostile_elf survives
+ok hostile_elf python3 -B "$SOURCES/hostile.py" "$ANALYZE" bare.trace job
 rm -f job && mkfifo job
 ok fifo_is_no_file "$ANALYZE" --json=hostile.json --force bare.trace
 rm -f job
+
+# Names that are no text.
+$CC -O2 -c "$SOURCES/sites.c" -o sites.o
+name=$(printf 'evil\377\033[31m"\n\302')
+objcopy --redefine-sym plain="$name" sites.o evil.o
+$CC evil.o -o evil
+bare ./evil
+"$ANALYZE" --json=evil.json bare.trace
+ok names_become_utf8 python3 -B -c '
+import json
+end = json.load(open("evil.json", encoding="utf-8"))["instants"]["end"]["stacks"]
+names = {f["function"] for s in end for f in s["frames"]}
+assert "evil\ufffd\x1b[31m\"\n\ufffd" in names, names'
+"$ANALYZE" --pack=evil.trace bare.trace
+"$ANALYZE" --json=again.json --symbols=none evil.trace
+ok names_become_utf8_packed python3 -B -c '
+import json
+end = json.load(open("again.json", encoding="utf-8"))["instants"]["end"]["stacks"]
+names = {f["function"] for s in end for f in s["frames"]}
+assert "evil\ufffd\x1b[31m\"\n\ufffd" in names, names'
+"$ANALYZE" --text=evil.txt bare.trace
+ok names_are_harmless lacks evil.txt "$(printf '\033')"
 
 # ---- fibers, depth, replaced modules
 
