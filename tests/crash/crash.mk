@@ -101,6 +101,28 @@ crash-long: $(CRASH)/long
 
 check-run sanitized-run: crash-programs
 
+# ThreadSanitizer sees a lock that excludes but orders nothing: part of check-tsan.
+$(CRASH)/unordered_lock.c: recorder/lock.c
+	@mkdir -p $(@D)
+	$(Q)sed 's/__ATOMIC_ACQUIRE/__ATOMIC_RELAXED/' $< >$@ && ! cmp -s $< $@
+
+$(CRASH)/unordered_lock.o: $(CRASH)/unordered_lock.c
+	$(call compile,$(SANITIZE) -Irecorder)
+
+$(CRASH)/unordered: $(BUILD)/obj/tests/check_threads.o $(CRASH)/unordered_lock.o \
+		$(filter-out $(BUILD)/obj/recorder/lock.o,$(TESTABLE_O))
+	$(call say,MUTANT,$@)
+	$(LINK) $(SANITIZE) -l:liblz4.a $(FEATURE_LIBS) $(CHECK_LIBS) -ldl -pthread -lm
+
+tsan-control: $(CRASH)/unordered
+	$(Q)! $(SANITIZER_OPTIONS) $(PERSONALITY) $< >$<.log 2>&1
+	$(Q)grep -q 'WARNING: ThreadSanitizer: data race' $<.log && echo 'control: ThreadSanitizer sees an unordered lock'
+
+ifneq ($(findstring =thread,$(SANITIZE)),)
+sanitized-run: tsan-control
+endif
+.PHONY: tsan-control
+
 include tests/fuzz/fuzz.mk
 
 $(BUILD)/check_writer: $(BUILD)/obj/tests/crash/small.o
