@@ -166,6 +166,16 @@ void f4p_groups_sort(struct f4p_groups *g, bool next)
 
 /* ---- filling ---- */
 
+/* What did not change is not what changed. */
+static void drop_unchanged(struct f4p_groups *g)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < g->count; i++)
+        if (memcmp(&g->group[i].sums, &g->group[i].before, sizeof g->group[i].sums))
+            g->group[kept++] = g->group[i];
+    g->count = kept;
+}
+
 static void find_scale(struct f4p_groups *g, bool compared)
 {
     g->largest = 0;
@@ -186,6 +196,9 @@ void f4p_groups_fill(struct f4p_groups *g, struct f4p_tui *tui, const char *name
     g->kinds = kinds;
     if (heap)
         g->group = f4p_model_group(tui->report->model, g->by, heap, before, false, &g->count);
+    g->compared = before != NULL;
+    if (g->compared)
+        drop_unchanged(g);
     g->whole = heap ? f4p_tui_q8(heap->total.bytes) : 0;
     find_scale(g, before != NULL);
     g->browser.table = (struct f4p_table){.name = name,
@@ -263,5 +276,6 @@ void f4p_groups_draw(struct f4p_groups *g, struct f4p_area area)
 {
     f4p_browser_draw(&g->browser, &g->tui->screen, area, true);
     if (!g->count && area.rows > 2)
-        f4p_screen_put(&g->tui->screen, area.row + 2, 2, F4P_STYLE_PLAIN, f4p_tui_nothing(g->tui));
+        f4p_screen_put(&g->tui->screen, area.row + 2, 2, F4P_STYLE_PLAIN,
+                       g->compared ? "nothing changed from A to B" : f4p_tui_nothing(g->tui));
 }

@@ -29,6 +29,7 @@ struct f4p_groups {
     const enum f4p_group_column *kinds; /* of the table's columns */
     enum f4p_group_column sort;
     bool ascending;
+    bool compared; /* only what changed is listed */
     double whole, largest;
 };
 

@@ -20,6 +20,7 @@ fi
 NO_LEAKS=ASAN_OPTIONS=${ASAN_OPTIONS:+$ASAN_OPTIONS:}detect_leaks=0
 terminal=0
 what_runs=
+trap 't kill-server 2>/dev/null; cd / && rm -rf "$TMP"' EXIT
 t() {
     tmux -u -S "$TMP/tmux$terminal" -f /dev/null "$@"
 }
@@ -145,6 +146,7 @@ view source "Enter"
 view source-stack "Enter Tab k"
 view diff "d"
 view diff-marked "2 h h h h h h h h h h m g m d"
+view diff-nothing "m d"
 view flame "f"
 view flame-zoomed "f k Enter"
 view callers "j c"
