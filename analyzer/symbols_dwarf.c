@@ -14,13 +14,20 @@
 
 #define MAX_CHAIN 64u
 #define MAX_NESTING 200u
+#define MAX_LINKS (1u << 26)
 
-/* One address, and the functions it is in: the outermost first, each inlined into the one before. */
+/* One address, and the functions it is in. */
 struct point {
     uint64_t offset;
     Dwarf_Off unit; /* DIE of its compilation unit; 0: none */
-    unsigned depth;
-    Dwarf_Off chain[MAX_CHAIN];
+    uint32_t depth;
+    uint32_t inner; /* index of the innermost function's link + 1; 0: none */
+};
+
+/* A function, and the one that it is inlined into. */
+struct link {
+    Dwarf_Off die;
+    uint32_t outer; /* index + 1; 0: none */
 };
 
 struct span {
@@ -35,7 +42,9 @@ struct reading {
     Dwarf *dwarf;
     Dwarf_Addr bias;
     struct point *points; /* ascending by offset */
-    struct name *names;   /* of the symbol table, ascending */
+    struct link *links;
+    uint32_t link_count, link_room;
+    struct name *names; /* of the symbol table, ascending */
     size_t name_count;
     size_t count;
     f4p_symbol_sink *sink;
@@ -106,6 +115,23 @@ struct scan {
     size_t from, to; /* points of the unit */
 };
 
+static void add_link(struct reading *r, struct point *point, Dwarf_Off die)
+{
+    if (point->depth == MAX_CHAIN)
+        return;
+    if (r->link_count == r->link_room) {
+        uint32_t room = r->link_room ? r->link_room * 2 : 1024;
+        struct link *links = room <= MAX_LINKS ? realloc(r->links, room * sizeof *links) : NULL;
+        if (!links)
+            return;
+        r->links = links;
+        r->link_room = room;
+    }
+    r->links[r->link_count++] = (struct link){die, point->inner};
+    point->inner = r->link_count;
+    point->depth++;
+}
+
 /* Puts `die` into the chains of the points it covers; false: it covers none. */
 static bool cover(const struct scan *s, Dwarf_Die *die)
 {
@@ -122,10 +148,8 @@ static bool cover(const struct scan *s, Dwarf_Die *die)
                 to = middle;
         }
         for (; from < s->to && s->reading->points[from].offset - s->reading->bias < high; from++) {
-            struct point *point = &s->reading->points[from];
             covers = true;
-            if (point->depth < MAX_CHAIN)
-                point->chain[point->depth++] = dwarf_dieoffset(die);
+            add_link(s->reading, &s->reading->points[from], dwarf_dieoffset(die));
         }
     }
     return covers;
@@ -297,8 +321,8 @@ static void report(struct reading *r, struct point *p)
     bool has_unit = p->unit && dwarf_offdie(r->dwarf, p->unit, &unit);
     const char *outer = table_name(r, p->offset);
     found.file = has_unit ? point_line(&unit, p->offset - r->bias, &found.line) : "";
-    for (unsigned i = has_unit ? p->depth : 0; i-- > 0; found.depth++) {
-        if (!dwarf_offdie(r->dwarf, p->chain[i], &die))
+    for (uint32_t at = has_unit ? p->inner : 0; at; at = r->links[at - 1].outer, found.depth++) {
+        if (!dwarf_offdie(r->dwarf, r->links[at - 1].die, &die))
             break;
         found.function = die_name(&die);
         if (dwarf_tag(&die) != DW_TAG_inlined_subroutine) {
@@ -358,6 +382,7 @@ static void read_points(struct reading *r, const uint64_t *offsets)
     for (size_t i = 0; i < r->count; i++)
         report(r, &r->points[i]);
     free(r->names);
+    free(r->links);
     free(r->points);
 }
 
