@@ -14,6 +14,7 @@ import sys
 import measure
 import report
 import special
+import symbols
 import workloads
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -148,6 +149,10 @@ def bench_workloads(bench):
         except measure.Failed as error:
             rows.append({"name": work.name, "what": work.what, "absent": f"failed: {error}"})
     return rows
+
+
+special.PARTS.append(("symbols", symbols.symbols))
+report.SECTIONS.append(symbols.SECTION)
 
 
 def main():
