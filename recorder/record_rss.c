@@ -114,7 +114,7 @@ static bool begin(const struct f4p_launch_trace *trace, uint64_t now, uint64_t c
     if (!section(trace, F4P_SECTION_RESIDENT) || !read_state(trace))
         return false;
     read_ranges(trace, ranges);
-    f4p_residency_begin(&rss.look, (uint32_t)rss.pid, rss.regions, MAX_REGIONS, ranges, now);
+    f4p_residency_begin(&rss.look, (uint32_t)rss.pid, rss.regions, MAX_REGIONS, ranges, SECOND, now);
     clear_sites(trace);
     rss.look.sites = rss.sites;
     rss.look.site_room = (uint32_t)rss.site_room;

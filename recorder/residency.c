@@ -6,6 +6,7 @@
 #include <sys/auxv.h>
 #include <sys/ioctl.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "format/hash.h"
@@ -197,8 +198,16 @@ static void add_region(struct f4p_residency *r, const char *line, struct before 
     before->data = *m.path == '/' && starts(m.access, "rw-p");
 }
 
-static void read_mappings(struct f4p_residency *r, const struct f4p_range *own)
+static uint64_t cpu_ns(void)
 {
+    struct timespec ts;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts);
+    return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+}
+
+static void read_mappings(struct f4p_residency *r, const struct f4p_range *own, uint64_t patience_ns)
+{
+    uint64_t start_ns = cpu_ns();
     char *text = (char *)r->window;
     size_t used = 0, room = sizeof(r->window) - 1;
     struct before before = {0};
@@ -211,6 +220,7 @@ static void read_mappings(struct f4p_residency *r, const struct f4p_range *own)
     }
     while (!r->coarse && (got = read_some(fd, text + used, room - used)) > 0) {
         used += (size_t)got;
+        r->coarse |= cpu_ns() - start_ns > patience_ns;
         char *line = text, *end;
         while ((end = memchr(line, '\n', used - (size_t)(line - text)))) {
             *end = 0;
@@ -232,7 +242,7 @@ static void read_mappings(struct f4p_residency *r, const struct f4p_range *own)
 }
 
 void f4p_residency_begin(struct f4p_residency *r, uint32_t pid, struct f4p_region *regions, uint32_t room,
-                         const struct f4p_range *own, uint64_t seed)
+                         const struct f4p_range *own, uint64_t patience_ns, uint64_t seed)
 {
     int saved = errno;
 
@@ -243,9 +253,12 @@ void f4p_residency_begin(struct f4p_residency *r, uint32_t pid, struct f4p_regio
     r->region_room = room;
     r->random = seed;
     r->keep = 1;
-    r->ranges = pid != 0; /* a job may be in a sandbox that kills for an ioctl it does not know */
+    r->ranges = true;
     r->span = SCAN_SPAN;
-    read_mappings(r, own);
+    if (room)
+        read_mappings(r, own, patience_ns);
+    else
+        r->coarse = true;
     if (r->coarse)
         r->region_count = 0;
     errno = saved;
@@ -278,8 +291,11 @@ static bool fetch(struct f4p_residency *r, uint64_t first, uint64_t count, int64
         *budget -= (int64_t)count;
         return true;
     }
-    if (count < PROBE_PAGES)
-        count = PROBE_PAGES; /* small blocks stand close to each other */
+    uint64_t at = first / PROBE_PAGES * PROBE_PAGES; /* small blocks stand close to each other */
+    if (first + count <= at + PROBE_PAGES) {
+        first = at;
+        count = PROBE_PAGES;
+    }
     int saved = errno;
     long got;
     do
@@ -313,12 +329,13 @@ static void walk_start(struct f4p_residency *r, uint64_t start, uint64_t end)
 }
 
 /* Page and number of pages of the next window. */
-static uint64_t walk_window(struct f4p_residency *r, uint64_t *count)
+static uint64_t walk_window(struct f4p_residency *r, uint64_t *count, int64_t budget)
 {
     struct f4p_walk *w = &r->walk;
     uint64_t first = w->at / r->page, left = (w->end - 1) / r->page - first + 1;
-    uint64_t most = w->stride > 1 ? PROBE_PAGES : F4P_RESIDENCY_WINDOW;
+    uint64_t most = w->stride > 1 || budget < PROBE_PAGES ? PROBE_PAGES : F4P_RESIDENCY_WINDOW;
 
+    most = most > PROBE_PAGES && budget < F4P_RESIDENCY_WINDOW ? (uint64_t)budget : most;
     if (w->stride > 1 && left > PROBE_PAGES * w->stride) /* anywhere in its stratum */
         first += f4p_random_next(&r->random) % (PROBE_PAGES * (w->stride - 1) + 1);
     *count = left < most ? left : most;
@@ -327,6 +344,11 @@ static uint64_t walk_window(struct f4p_residency *r, uint64_t *count)
 }
 
 static bool walk(struct f4p_residency *r, int64_t *budget);
+
+static uint64_t least(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
 
 /* What the kernel lists between `from` and `to`. Returns where it stopped, 0: it does not know how, or nobody may. */
 static uint64_t scan_ranges(struct f4p_residency *r, uint64_t from, uint64_t to, int64_t *budget)
@@ -367,7 +389,10 @@ static bool walk_ranges(struct f4p_residency *r, int64_t *budget)
     while (w->at < w->end) {
         if (*budget <= 0)
             return false;
-        uint64_t from = w->at / r->page * r->page, to = last - from > r->span ? from + r->span : last;
+        /* what is all there costs a unit for two pages */
+        uint64_t span =
+            r->span > SCAN_SPAN ? r->span : least(SCAN_SPAN, ((uint64_t)*budget * 2 + PROBE_PAGES) * r->page);
+        uint64_t from = w->at / r->page * r->page, to = last - from > span ? from + span : last;
         uint64_t next = scan_ranges(r, from, to, budget);
         if (!next) { /* an older kernel: page by page */
             r->ranges = false;
@@ -392,7 +417,7 @@ static bool walk(struct f4p_residency *r, int64_t *budget)
     while (w->at < w->end) {
         if (*budget <= 0)
             return false;
-        uint64_t count, first = walk_window(r, &count);
+        uint64_t count, first = walk_window(r, &count, *budget);
         if (!fetch(r, first, count, budget)) {
             r->failed = true;
             break;

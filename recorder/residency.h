@@ -5,8 +5,8 @@
  * system calls, no allocation, no descriptor kept beyond a slice, errno kept.
  *
  * smaps has most of it, but walks a whole mapping under the lock: with 10 GiB in one mapping the job's next mmap waits
- * that long. mincore does not tell the zero page from memory. Where the kernel has PAGEMAP_SCAN (6.7) the launcher uses
- * that: cheaper, exact about the zero page, and address space that is reserved costs nothing.
+ * that long. mincore does not tell the zero page from memory. Where the kernel has PAGEMAP_SCAN (6.7) that is used:
+ * cheaper, exact about the zero page, and address space that is reserved costs nothing.
  *
  * One look: begin (the mappings); then slices, each between open and close, of scan until it is done and then of
  * blocks until all are done; finish.
@@ -74,11 +74,12 @@ struct f4p_residency {
 };
 
 /**
- * Lists the mappings of `pid` (0: of the calling process) in `regions`. With more than `room` the look goes on, but
- * finds no classes. `own`: where the recorder's memory stands, F4P_RESIDENCY_RANGES of them. `seed`: for probes.
+ * Lists the mappings of `pid` (0: of the calling process) in `regions`. If there are more than `room`, or listing them
+ * takes more CPU time than `patience_ns`, the look goes on, but tells no mappings apart. `own`: where the recorder's
+ * memory stands, F4P_RESIDENCY_RANGES of them. `seed`: for probes.
  */
 void f4p_residency_begin(struct f4p_residency *r, uint32_t pid, struct f4p_region *regions, uint32_t room,
-                         const struct f4p_range *own, uint64_t seed);
+                         const struct f4p_range *own, uint64_t patience_ns, uint64_t seed);
 
 /** Begins and ends a slice. false: pagemap cannot be opened, there is nothing to end. */
 bool f4p_residency_open(struct f4p_residency *r);

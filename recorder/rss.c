@@ -11,12 +11,17 @@
 #include "format/layout.h"
 #include "residency.h"
 
-#define SLICE 12000     /* units, about 0.1 ms */
+#define SLICE_NS 150000u /* what a slice shall take, */
+#define MIN_UNITS 256    /* and the units it gets so: as many as the last ones say */
+#define MAX_UNITS 32768
+#define SITES_AT_ONCE 1024u
 #define COST_SHARE 100u /* of the time there is one part in this may be spent, */
 #define CREDIT 5000000u /* and this much, in ns: short jobs get a look, too */
 #define PERIOD 250000000u
-#define CHANGE_SHARE 4u   /* of the heap, one part in this makes a new look worth while before that */
-#define MAX_REGIONS 2048u /* listing them is one slice: about half a millisecond */
+#define CHANGE_SHARE 4u /* of the heap, one part in this makes a new look worth while before that */
+#define MAX_REGIONS 4096u
+#define PATIENCE_NS 600000u /* listing them is one slice */
+#define IMPATIENCE 16       /* looks without trying again */
 
 enum phase { IDLE, SCAN, BLOCKS, SITES };
 
@@ -35,13 +40,15 @@ static struct {
     uint64_t cost_ns;    /* of this look, without the present slice */
     uint64_t seen_bytes; /* of the heap, Q8, when the last look began */
     uint64_t seq, peaks, peak_rss;
-    bool hopeless; /* pagemap cannot be read here */
+    int64_t units;      /* of a slice */
+    unsigned impatient; /* looks left that do not list mappings */
+    bool hopeless;      /* pagemap cannot be read here */
 } rss;
 
-static uint64_t monotonic_ns(void)
+static uint64_t cpu_ns(void)
 {
     struct timespec ts;
-    clock_gettime(CLOCK_MONOTONIC, &ts);
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts);
     return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
 }
 
@@ -52,6 +59,8 @@ void f4p_rss_attach(struct f4p_writer *w, const void *base, const void *memory, 
 
     rss.head = NULL;
     rss.phase = IDLE;
+    rss.units = MIN_UNITS;
+    rss.impatient = 0;
     rss.seq = rss.peaks = rss.peak_rss = rss.next_ns = rss.spent_ns = rss.seen_bytes = 0;
     if (!section)
         return;
@@ -84,7 +93,11 @@ static void begin(const struct f4p_writer *w, uint64_t now)
     clear_sites();
     rss.head->recorder[2] = (struct f4p_range){(uintptr_t)rss.sites, rss.sites ? rss.sites_bytes : 0};
     rss.head->ranges_check = f4p_hash(rss.head->recorder, sizeof(rss.head->recorder), 0);
-    f4p_residency_begin(&rss.look, 0, rss.regions, MAX_REGIONS, rss.head->recorder, now);
+    bool patient = !rss.impatient; /* with too many mappings, ever so often: some may have gone */
+    rss.impatient = patient ? 0 : rss.impatient - 1;
+    f4p_residency_begin(&rss.look, 0, rss.regions, patient ? MAX_REGIONS : 0, rss.head->recorder, PATIENCE_NS, now);
+    if (patient && rss.look.coarse)
+        rss.impatient = IMPATIENCE;
     rss.look.sites = rss.sites;
     rss.look.site_room = rss.sites ? rss.site_room : 0;
     rss.index = 0;
@@ -123,7 +136,7 @@ static bool finish(const struct f4p_writer *w, uint64_t now)
 static bool put_site_marks(const struct f4p_writer *w)
 {
     struct f4p_site_mark *marks = rss.site_marks + ((rss.peaks + 1) & 1) * rss.site_room;
-    uint32_t end = rss.index + SLICE / 8;
+    uint32_t end = rss.index + SITES_AT_ONCE;
 
     for (; rss.index < w->state.sites && rss.index < rss.site_room && rss.sites; rss.index++) {
         if (rss.index == end)
@@ -153,7 +166,7 @@ static void step_blocks(struct f4p_writer *w, uint64_t now, int64_t *budget)
 
 static void slice(struct f4p_writer *w, uint64_t now)
 {
-    int64_t budget = SLICE;
+    int64_t budget = rss.units;
 
     if (rss.phase == SITES) {
         if (put_site_marks(w)) {
@@ -174,6 +187,14 @@ static void slice(struct f4p_writer *w, uint64_t now)
     rss.hopeless |= rss.look.failed;
 }
 
+static void adapt(uint64_t cost)
+{
+    if (cost > SLICE_NS)
+        rss.units = rss.units / 2 > MIN_UNITS ? rss.units / 2 : MIN_UNITS;
+    else if (cost < SLICE_NS / 2 && rss.units < MAX_UNITS)
+        rss.units += rss.units / 4;
+}
+
 static bool is_due(const struct f4p_writer *w, uint64_t now)
 {
     uint64_t bytes = w->state.live.bytes, seen = rss.seen_bytes;
@@ -187,12 +208,15 @@ COLD void f4p_rss_step(struct f4p_writer *w, uint64_t now_ns)
     if (!rss.head || rss.hopeless || rss.spent_ns > CREDIT + now_ns / COST_SHARE ||
         (rss.phase == IDLE && !is_due(w, now_ns)))
         return;
-    uint64_t before = monotonic_ns();
-    if (rss.phase == IDLE)
+    uint64_t before = cpu_ns();
+    bool first = rss.phase == IDLE;
+    if (first)
         begin(w, now_ns);
     else
         slice(w, now_ns);
-    uint64_t cost = monotonic_ns() - before;
+    uint64_t cost = cpu_ns() - before;
+    if (!first)
+        adapt(cost);
     rss.cost_ns += cost;
     rss.spent_ns += cost;
     rss.next_ns = now_ns + PERIOD;

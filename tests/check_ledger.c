@@ -223,7 +223,7 @@ static unsigned look_as(struct memory *m, uint32_t pid, int64_t budget, uint32_t
     unsigned slices = 0;
 
     memset(site_sums, 0, sizeof site_sums);
-    f4p_residency_begin(&look, pid, regions, room, none, 1);
+    f4p_residency_begin(&look, pid, regions, room, none, INT64_MAX, 1);
     look.sites = site_sums;
     look.site_room = 3;
     for (bool scanned = false; done < count; slices++) {
