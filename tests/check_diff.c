@@ -175,8 +175,10 @@ START_TEST(test_diff_thinned)
     const uint64_t fine = 1024;
     double p1 = f4p_sample_probability(BYTES, fine), p2 = f4p_sample_probability(BYTES, 2 * fine);
     start(4 << 20, fine);
+    alloc(4, 4000);
     alloc(1, 4000);
     uint64_t first = instant();
+    release(0, 1500); /* of the fourth */
     while (fixture.w.state.thin_floor == 0 || fixture.w.thinning)
         alloc(2, 1);
     ck_assert_uint_eq(fixture.w.state.thin_floor, 1);
@@ -187,6 +189,8 @@ START_TEST(test_diff_thinned)
     ck_assert_double_gt(truth, 0);
     ck_assert_double_eq_tol(variance(1, first, END), truth, 0.1 * truth);
     ck_assert_double_eq_tol(variance(1, first, second), truth, 0.1 * truth);
+    double gone = 1500 / p1 * BYTES * BYTES * (1 / p1 - 1) + truth * 2500 / 4000;
+    ck_assert_double_eq_tol(variance(4, first, END), gone, 0.1 * gone);
     ck_variance(variance(1, second, END), 0);
 }
 END_TEST
