@@ -47,15 +47,18 @@ __attribute__((format(printf, 2, 3))) static void say(struct f4p_verdict *v, con
     va_end(arguments);
 }
 
-/* "15.9G of 16.0G charged" */
+/* "15.9G of 16.0G charged"; "about" if much of it came after the cgroup was last looked at. */
 static void charged(const struct f4p_facts *f, char *out, size_t bytes)
 {
     const struct f4p_level *level = f->level;
     char used[F4P_NUMBER_BYTES], limit[F4P_NUMBER_BYTES];
-    f4p_text_bytes(used, (double)level->usage, f->units);
+    uint64_t usage = level->usage + f->grown;
+    if (level->limited && usage > level->limit)
+        usage = level->usage > level->limit ? level->usage : level->limit;
+    f4p_text_bytes(used, (double)usage, f->units);
     f4p_text_bytes(limit, (double)level->limit, f->units);
     if (level->used && level->limited)
-        snprintf(out, bytes, "%s of %s charged", used, limit);
+        snprintf(out, bytes, "%s%s of %s charged", f->grown > level->usage / 20 ? "about " : "", used, limit);
     else if (level->limited)
         snprintf(out, bytes, "limit %s", limit);
     else if (level->used)
@@ -358,8 +361,13 @@ static void phrase_group(const struct f4p_facts *f, const struct rule *rule, cha
     char text[96], mine[F4P_NUMBER_BYTES];
     size_t used = 0;
 #define ADD(...) used += (size_t)snprintf(out + used, used < bytes ? bytes - used : 0, __VA_ARGS__)
-    charged(f, text, sizeof text);
-    ADD("%s%s: %s", rule->cause, f->by_ancestor ? " by an ancestor's limit" : "", text);
+    struct f4p_level highest = f->own;
+    struct f4p_facts at_peak = {.units = f->units, .level = &highest};
+    bool later = !f->by_ancestor && !f->own.near && f->peak > f->own.usage; /* it was looked at when all was over */
+    highest.usage = f->peak;
+    charged(later ? &at_peak : f, text, sizeof text);
+    ADD("%s%s: %s%s", rule->cause, f->by_ancestor ? " by an ancestor's limit" : "", text,
+        later ? " at its highest" : "");
     if (f->fresh || (f->kills && f->recent)) {
         uint64_t rose = f->fresh ? f->fresh : f->kills;
         ADD(", oom_kill %llu -> %llu", (unsigned long long)(f->after - rose), (unsigned long long)f->after);

@@ -166,6 +166,7 @@ static void find_levels(struct f4p_facts *f)
     f->above.used = f4p_verdict_vital(t, F4P_VITAL_ancestor_usage, &f->above.usage);
     f->above.shared = f4p_verdict_vital(t, F4P_VITAL_ancestor_anon, &f->above.anon);
     f->has_file = f4p_verdict_vital(t, F4P_VITAL_cgroup_file, &f->file);
+    f4p_verdict_vital(t, F4P_VITAL_cgroup_peak, &f->peak);
     judge_level(f, &f->own);
     judge_level(f, &f->above);
 }

@@ -28,6 +28,7 @@ struct f4p_facts {
     bool page_cache;               /* what is charged is mostly page cache */
     bool has_file;
     uint64_t file;
+    uint64_t peak;   /* the most that was ever charged to `own`; 0: not known */
     uint64_t wanted; /* size of the largest request in flight */
     uint64_t grown;  /* by how much the heap grew after the cgroup was last looked at */
     bool low_available;

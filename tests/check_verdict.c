@@ -253,6 +253,23 @@ START_TEST(test_verdict_growth_since_the_last_look)
 }
 END_TEST
 
+START_TEST(test_verdict_looked_at_when_all_was_over)
+{
+    struct scene s;
+    launched(&s, 0);
+    s.trace.launch.status = F4P_LAUNCH_RUNNING; /* the kernel took the launcher after the job */
+    group(&s.launch_last, GIB, GIB / 1000, GIB / 2000, 0);
+    set(&s.launch_last, F4P_VITAL_cgroup_peak, GIB);
+    set(&s.launch_last, F4P_VITAL_survived_oom_kill, 0);
+    set(&s.launch_last, F4P_VITAL_cgroup_oom_kill, 1);
+    set(&s.launch_first, F4P_VITAL_cgroup_oom_kill, 0);
+    expect(&s, F4P_DEATH_OOM_CGROUP, F4P_LIKELY);
+    ck_assert_ptr_nonnull(strstr(s.verdict.cause, "1.0G of 1.0G charged at its highest"));
+    s.launch_last.value[F4P_VITAL_cgroup_oom_kill] = 0;
+    expect(&s, F4P_DEATH_UNKNOWN, F4P_UNSURE);
+}
+END_TEST
+
 START_TEST(test_verdict_throttled)
 {
     struct scene s;
@@ -455,6 +472,7 @@ int main(void)
     tcase_add_test(tc, test_verdict_status_137_after_a_kill);
     tcase_add_test(tc, test_verdict_no_limit_anywhere);
     tcase_add_test(tc, test_verdict_growth_since_the_last_look);
+    tcase_add_test(tc, test_verdict_looked_at_when_all_was_over);
     tcase_add_test(tc, test_verdict_throttled);
     tcase_add_test(tc, test_verdict_killed_by_hand);
     tcase_add_test(tc, test_verdict_page_cache_is_no_oom);
