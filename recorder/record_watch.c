@@ -18,6 +18,7 @@
 #define DENSE_PERIOD (SECOND / 100) /* in the first second, so that short jobs have a timeline */
 #define PERIOD (SECOND / 10)
 #define COST_SHARE 300u  /* a pause is at least this many times the cost of the look before it */
+#define DENSE_SHARE 30u  /* the same in the first second */
 #define SCAN_SHARE 1000u /* the same for looking for new processes */
 #define SPARSE 5u        /* every so many looks the facts that change slowly, or cost more */
 
@@ -155,13 +156,13 @@ static void follow_move(struct f4p_launch_trace *trace)
     memset(&watch.now, 0, sizeof(watch.now));
 }
 
-/* Near a limit it matters who else is charged there. */
+/* On the way to a limit it matters who else is charged there: the looks may be few before it is reached. */
 static bool crowded(const struct f4p_vitals *facts)
 {
     uint64_t limit = known(facts, F4P_VITAL_cgroup_own_limit), above = known(facts, F4P_VITAL_ancestor_limit);
 
-    return (limit && known(facts, F4P_VITAL_cgroup_usage) >= limit / 4 * 3) ||
-           (above && known(facts, F4P_VITAL_ancestor_usage) >= above / 4 * 3);
+    return (limit && known(facts, F4P_VITAL_cgroup_usage) >= limit / 2) ||
+           (above && known(facts, F4P_VITAL_ancestor_usage) >= above / 2);
 }
 
 static uint64_t scan_tree(uint64_t now)
@@ -180,8 +181,7 @@ uint64_t f4p_launch_watch_look(struct f4p_launch_trace *trace)
     uint64_t period = now < SECOND ? DENSE_PERIOD : PERIOD;
     bool sparse = trace->state.samples % SPARSE == 0;
 
-    if (sparse || now < SECOND)
-        follow_move(trace);
+    follow_move(trace);
     unsigned groups = F4P_VITALS_PROCESS | F4P_VITALS_CGROUP;
     uint64_t kills = known(&watch.now, F4P_VITAL_cgroup_oom_kill);
     if (!(watch.now.valid >> F4P_VITAL_cgroup_oom_kill & 1))
@@ -200,8 +200,9 @@ uint64_t f4p_launch_watch_look(struct f4p_launch_trace *trace)
     f4p_launch_trace_bucket(trace, now, rss, known(&watch.now, F4P_VITAL_cgroup_usage));
     trace->state.samples++;
     uint64_t cost = cpu_ns() - before - scan_cost;
-    if (period < cost * COST_SHARE)
-        period = cost * COST_SHARE;
+    uint64_t share = now < SECOND ? DENSE_SHARE : COST_SHARE;
+    if (period < cost * share)
+        period = cost * share;
     trace->state.period_ns = period;
     f4p_launch_trace_commit(trace);
     f4p_launch_rss_look(trace, now, known(&watch.now, F4P_VITAL_rss));

@@ -1,6 +1,6 @@
 /*
  * Looks at the command from outside: memory facts, the RSS of its process tree, and the timeline of both. Its own cost
- * is bounded: the pause to the next look is at least 300 times what the last one took.
+ * is bounded: after the first second the pause to the next look is at least 300 times what the last one took.
  */
 #ifndef FIL4PROD_RECORD_WATCH_H
 #define FIL4PROD_RECORD_WATCH_H
