@@ -5,6 +5,7 @@
  *   ask:N    asks for N MiB; refused: exits with status 2      cope:N   the same, goes on
  *   use:N    asks for N MiB and writes to what it got          read:F   reads the file F
  *   rest:N   sleeps for N ms                                   up:F     makes the file F, to say that it got here
+ *   join:F   writes itself into F, the cgroup.procs of a cgroup
  *   wait     sleeps until a signal ends it                     on:N     from now on SIGTERM means exit status N
  *   segv     abort     exit:N
  */
@@ -61,6 +62,14 @@ static void read_file(const char *path)
     close(fd);
 }
 
+static void join(const char *path)
+{
+    int fd = open(path, O_WRONLY);
+    if (fd < 0 || write(fd, "0", 1) != 1)
+        exit(3);
+    close(fd);
+}
+
 static void wait_for_signal(void)
 {
     sigset_t term, before;
@@ -90,6 +99,8 @@ static void act(const char *word)
         ask(word, (size_t)number * MIB);
     else if (!strncmp(word, "read:", 5))
         read_file(value);
+    else if (!strncmp(word, "join:", 5))
+        join(value);
     else if (!strncmp(word, "rest:", 5))
         rest(number);
     else if (!strncmp(word, "up:", 3))
