@@ -77,6 +77,7 @@ help:
 	@echo 'make tui-bench         how long the terminal face takes to answer each key'
 	@echo 'make check-pythons     the Python tests on every release (PYTHONS=names WALKS=n)'
 	@echo 'make bench             what recording costs: a table (BENCH=names BENCH_ROUNDS=n PEERS=1)'
+	@echo 'make check-qemu        cgroup v2 and a pulled plug, in a QEMU guest (software emulation)'
 	@echo 'make lint              formatting, static analysis, manual pages, shell scripts'
 	@echo 'make deps              install what building and testing need (root), or print the command'
 	@echo 'make install           PREFIX=$(PREFIX) DESTDIR='
@@ -184,6 +185,10 @@ tui-monkey-run: all $(BUILD)/tui_generate
 	$(Q)$(SANITIZER_OPTIONS) python3 -B tests/tui/monkey.py --keys $(or $(MONKEY_KEYS),100000) \
 		$(if $(MONKEY_SEED),--seed $(MONKEY_SEED)) $(BUILD)/fil4prod-analyze $(or $(MONKEY_TRACE),$(BUILD)/monkey.bin)
 
+# QEMU_KERNEL and QEMU_MODULES: another kernel than the installed or Debian's.
+check-qemu: all $(BUILD)/prog_death
+	$(Q)BUILD=$(BUILD) sh tests/qemu.sh
+
 lint:
 	$(call need,all)
 	$(Q).ci/lint $(BASE)
@@ -275,7 +280,7 @@ include tests/host/host.mk
 
 FORCE:
 .PHONY: tui-monkey tui-monkey-run tui-bench demo-pictures
-.PHONY: all help check check-run check-asan check-tsan check-pythons sanitized-run bench lint demo demo-run deps \
+.PHONY: all help check check-run check-asan check-tsan check-pythons check-qemu sanitized-run bench lint demo demo-run deps \
 	deps-run install uninstall clean FORCE
 .SECONDARY:
 .DELETE_ON_ERROR:
