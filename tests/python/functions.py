@@ -108,6 +108,25 @@ class Made(metaclass=Meta):
         mark(bytes(SIZE))
 
 
+class Hot:
+    """Called so often that the interpreter takes a shorter way to its __init__."""
+
+    def __init__(self, n):
+        self.data = mark(bytes(n))
+
+
+class Hotter(Hot):
+    def __init__(self, n):
+        super().__init__(n)
+        self.more = mark(bytes(n))
+
+
+def warm():
+    for _ in range(60):
+        Hot(SIZE)
+        Hotter(SIZE)
+
+
 def comprehensions():
     [mark(bytes(SIZE)) for _ in range(3)]
     {len(mark(bytes(SIZE))) for _ in range(3)}
@@ -162,6 +181,7 @@ def main():
         mark(bytes(SIZE))
     sorted([made, Made(SIZE)])
     del made
+    warm()
     comprehensions()
     lines()
     far()  # noqa: F821
