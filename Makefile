@@ -75,7 +75,7 @@ help:
 	@echo 'make check-tsan        the threaded tests with ThreadSanitizer'
 	@echo 'make tui-monkey        random keys for the terminal face (MONKEY_KEYS=100000)'
 	@echo 'make tui-bench         how long the terminal face takes to answer each key'
-	@echo 'make check-pythons     the Python tests on every release (PYTHONS=names WALKS=n)'
+	@echo 'make check-pythons     the Python tests on every release (PYTHONS=names WALKS=n LIBRARIES=dir)'
 	@echo 'make bench             what recording costs: a table (BENCH=names BENCH_ROUNDS=n PEERS=1)'
 	@echo 'make check-qemu        cgroup v2 and a pulled plug, in a QEMU guest (software emulation)'
 	@echo 'make lint              formatting, static analysis, manual pages, shell scripts'
@@ -194,8 +194,8 @@ lint:
 	$(Q).ci/lint $(BASE)
 
 # PYTHONS='3.9 ...' chooses; the others that CI does not run are unpacked under build/pythons first.
-check-pythons: all
-	$(Q)BUILD=$(BUILD) PYTHONS='$(or $(PYTHONS),/usr/bin/python3 3.9 3.11 3.13 3.14 3.15)' \
+check-pythons: all $(PROG_BIN)
+	$(Q)BUILD=$(BUILD) PYTHONS='$(or $(PYTHONS),/usr/bin/python3 3.9 3.10 3.11 3.12 3.13 3.14 3.15)' \
 		WALKS=$(or $(WALKS),10000000) sh tests/cli_python.sh
 
 demo:

@@ -33,7 +33,7 @@ fact_is() {
 }
 
 features() {
-    for program in functions generators callbacks executed imports threads processes interpreters; do
+    for program in functions generators callbacks executed imports threads processes interpreters pools; do
         ok "$1_$program" true_of "$2" "$programs/$program.py"
     done
     native=leaf size=512M
@@ -57,17 +57,17 @@ allocators() {
     ok "$1_control_complains" grep -q "not recorded: 333 bytes" "$TMP/out"
 }
 
-# edges_of PYTHON WALKS: every stack that stress.py ever had is one that it can have
+# edges_of PROGRAM PYTHON WALKS: every stack that it ever had is one that it can have
 edges_of() {
-    recorded "$1" "$programs/stress.py" $(($2 / 2)) && "$programs/oracle.py" --edges "$2" "$TMP"/run/trace*
+    recorded "$2" "$programs/$1" $(($3 / 2)) && "$programs/oracle.py" --edges "$3" "$programs/$1" "$TMP"/run/trace*
 }
 
 stress() {
     size=512M
-    ok "$1_stress" edges_of "$2" "$walks"
+    ok "$1_stress" edges_of stress.py "$2" "$walks"
     cat "$TMP/out"
     interval=200 # objects from pymalloc and from malloc side by side
-    ok "$1_stress_sampled" edges_of "$2" $((walks / 8))
+    ok "$1_stress_sampled" edges_of stress.py "$2" $((walks / 8))
     interval=1 size=
 }
 
@@ -130,6 +130,51 @@ refusals() {
     rm -f "$fake"
 }
 
+# Real libraries, those that this interpreter has: memory that they ask for stands at the line that called them.
+# LIBRARIES: a directory with more of them for it, as tests/python/libraries.sh makes it.
+libraries() {
+    more=${LIBRARIES:+$LIBRARIES/${1#python}}
+    export PYTHONPATH="${more:-}" OPENBLAS_NUM_THREADS=1
+    size=1G
+    for library in numpy pandas pyarrow:arrow scikit-learn:sklearn lxml torch greenlet gevent; do
+        module=${library%:*}
+        [ "$module" != scikit-learn ] || module=sklearn
+        if "$2" -c "import $module" 2>"$TMP/why"; then
+            ok "$1_$module" true_of "$2" "$programs/lib_${library#*:}.py"
+        else
+            skip "$1_$module" "$(tail -n 1 "$TMP/why")"
+        fi
+    done
+    if "$2" -c "import joblib" 2>"$TMP/why"; then
+        ok "$1_joblib" true_of "$2" "$programs/pools.py" joblib
+    else
+        skip "$1_joblib" "$(tail -n 1 "$TMP/why")"
+    fi
+    if "$2" -c "import greenlet" 2>/dev/null; then
+        ok "$1_greenlet_switches" edges_of lib_greenlet.py "$2" $((walks / 3))
+        cat "$TMP/out"
+        native=leaf
+        ok "$1_greenlet_with_native_stacks" true_of "$2" "$programs/lib_greenlet.py"
+        native=off
+    fi
+    size=
+    unset PYTHONPATH OPENBLAS_NUM_THREADS
+}
+
+# A C program that starts and ends its Python three times; from 3.12 on each start puts Python's own allocators back.
+embedded() {
+    libpython=$(ls "$(dirname "$(readlink -f "$2")")"/../libpython*.so.1.0 2>/dev/null)
+    home=$(dirname "${libpython:-/}")
+    if [ -z "$libpython" ]; then
+        skip "$1_embedded" "this build has no libpython.so"
+        return
+    fi
+    own=$LIBRARY
+    LIBRARY="$libpython $own"
+    ok "$1_embedded" true_of env PYTHONHOME="$home" PYTHONPATH="$programs" "$BUILD/prog_embed" "$libpython" "$programs/functions.py" 3
+    LIBRARY=$own
+}
+
 # interpreter NAME: its path in $python
 interpreter() {
     case $1 in
@@ -151,6 +196,18 @@ for name in ${PYTHONS:-/usr/bin/python3 3.14}; do
     allocators "$label" "$python"
     stress "$label" "$python"
     ways_to_start "$label" "$python"
+    libraries "$label" "$python"
+    embedded "$label" "$python"
     case $label in python3.1[3-5]) refusals "$label" "$python" ;; esac
 done
+case ${PYTHONS:-} in
+'') # what CI has besides: a libpython.so
+    if interpreter 3.12; then
+        ok python3.12_main true_of "$python" "$programs/main.py"
+        embedded python3.12 "$python"
+    else
+        skip python3.12 "$(cat "$TMP/get")"
+    fi
+    ;;
+esac
 finish

@@ -2,15 +2,15 @@
 """Compares exact traces with what the recorded programs stated (truth.py).
 
 usage: oracle.py ANALYZE TRUTH TRACE...
-       oracle.py --edges WALKS TRACE
+       oracle.py --edges WALKS SOURCE TRACE
        oracle.py --fact NUMBER TRACE
        oracle.py --without BYTES COUNT TRACE
 
 For every process that stated: each marked block is in its live table with its size, thread and stack, function, file
 and line exactly. The lines are decoded here from the tables in the trace, and the analyzer must say the same: its sums by
 stack of functions, files and lines equal those of the live table. Prints one line per process; exit status 1 if
-anything differs, or if nothing was stated. --edges holds every stack that was ever recorded against what stress.py says
-about its calls, and wants at least WALKS of them.
+anything differs, or if nothing was stated. --edges holds every stack that was ever recorded against what SOURCE (see
+stress.py) says about its calls, and wants at least WALKS of them.
 """
 import collections
 import glob
@@ -191,10 +191,20 @@ class Trace:
 # ---- comparing -------------------------------------------------------------------------------------------------------
 
 
+def foreign(frames, own):
+    """Whether none of `frames` stands in a file beside `own`."""
+    return all(isinstance(f, str) or os.path.dirname(f[1]) != os.path.dirname(own[1]) for f in frames)
+
+
+def strip(trace, stack, named):
+    return [f if isinstance(f, str) else [f[0] if named else f[0].split(".")[-1], f[1], f[2]]
+            for f in trace.stack(stack) if f != "native"]
+
+
 def compare_marks(trace, truth, complain):
     live = {address: (size, site) for address, size, site in trace.live}
     named = tuple(truth["version"]) >= (3, 11)
-    for address, kind, size, tid, frames, cut, name in truth["marks"]:
+    for address, kind, size, tid, frames, cut, name, below in truth["marks"]:
         where = "%s:%d %s" % (os.path.basename(frames[0][1]), frames[0][2], frames[0][0])
         debug = truth["debug"] and kind == "object"
         found = next((live[address - h] for h in (DEBUG_HEADERS if debug else HEADERS) if address - h in live), None)
@@ -202,17 +212,31 @@ def compare_marks(trace, truth, complain):
             complain("not recorded: %d bytes of %s" % (size, where))
             continue
         stack, thread = trace.sites[found[1]]
-        got = [f if isinstance(f, str) else [f[0] if named else f[0].split(".")[-1], f[1], f[2]]
-               for f in trace.stack(stack) if f != "native"]
+        got = strip(trace, stack, named)
         want = [list(f) for f in frames] + (["special 1"] if cut else [])
         if found[0] - size not in (DEBUG_BYTES if debug else (0,)):
             complain("%d bytes instead of %d: %s" % (found[0], size, where))
+        if below and foreign(got[: -len(want)], frames[0]):
+            got = got[-len(want) :]
         if got != want:
             at = next((i for i, pair in enumerate(zip(got, want)) if pair[0] != pair[1]), min(len(got), len(want)))
             complain("frame %d of %s is %s instead of %s" % (at, where, got[at : at + 1], want[at : at + 1]))
         got = trace.threads.get(thread, (0, ""))
         if got[0] != tid or (name and got[1] != name):
             complain("thread %s instead of %d %s: %s" % (got, tid, name or "", where))
+
+
+def compare_lines(trace, truth, complain):
+    """What lines hold in all, with what they called."""
+    named = tuple(truth["version"]) >= (3, 11)
+    for low, high, frames in truth["lines"]:
+        total = 0
+        for _, size, site in trace.live:
+            got = strip(trace, trace.sites[site][0], named)
+            if got[-len(frames) :] == frames and foreign(got[: -len(frames)], frames[0]):
+                total += size
+        if not low <= total <= high:
+            complain("%d bytes instead of %d to %d: %s" % (total, low, high, frames[0]))
 
 
 def compare_analyzer(trace, analyze, complain):
@@ -239,12 +263,13 @@ def check(truth, traces, analyze):
         wrong.append("no trace")
     else:
         compare_marks(trace, truth, wrong.append)
+        compare_lines(trace, truth, wrong.append)
         compare_analyzer(trace, analyze, wrong.append)
         for loss, count in enumerate(trace.lost):
             if count and loss not in (5, 9):  # depth is compared by frames; native stacks are another test's
                 wrong.append("lost[%d] = %d" % (loss, count))
-    print("%s pid %d: %d marks, %d blocks, %d wrong" % (" ".join(map(os.path.basename, truth["argv"])), truth["pid"],
-                                                       len(truth["marks"]), len(trace.live) if trace else 0, len(wrong)))
+    print("%s pid %d: %d marks, %d lines, %d blocks, %d wrong" % (" ".join(map(os.path.basename, truth["argv"])), truth["pid"],
+                                                       len(truth["marks"]), len(truth["lines"]), len(trace.live) if trace else 0, len(wrong)))
     for line in wrong[:SHOWN]:
         print("   ", line)
     return len(wrong) + (not truth["marks"])
@@ -254,8 +279,10 @@ def check(truth, traces, analyze):
 
 
 def wrong_frame(frame):
-    """A generated function: its place follows from its name."""
+    """What no source has; a generated function's place follows from its name."""
     name, file, line = frame
+    if name == file:  # the interpreter's own
+        return True
     number = name.split(".")[0][4:]
     if not file.startswith("made") and not (name.startswith("made") and number.isdigit()):
         return False
@@ -270,7 +297,7 @@ def wrong_frame(frame):
 
 
 def wrong_edge(source, caller, callee):
-    """Both in stress.py, or the callee is generated."""
+    """Both in SOURCE, or the callee is generated."""
     name, line = callee[0].split(".")[-1], source[caller[2] - 1] if 0 < caller[2] <= len(source) else ""
     if name in ("__del__", "on_gc"):
         return False
@@ -282,11 +309,11 @@ def wrong_edge(source, caller, callee):
     return ("Cycle(" if name == "__init__" else name) not in line
 
 
-def check_edges(walks, path):
+def check_edges(walks, program, path):
     trace = Trace(path)
-    with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), "stress.py")) as file:
+    with open(program) as file:
         source = file.read().split("\n")
-    ours = [os.path.basename(code.file) == "stress.py" for _, code in sorted(trace.codes.items())]
+    ours = [os.path.basename(code.file) == os.path.basename(program) for _, code in sorted(trace.codes.items())]
     wrong, edges = [], 0
     for index, (parent, obj, _, _) in enumerate(trace.nodes):
         if obj >= 0x80000000:
@@ -311,7 +338,7 @@ def check_edges(walks, path):
 
 def main():
     if sys.argv[1] == "--edges":
-        return check_edges(int(sys.argv[2]), sys.argv[3])
+        return check_edges(int(sys.argv[2]), sys.argv[3], sys.argv[4])
     if sys.argv[1] == "--fact":
         print(Trace(sys.argv[3]).facts.get(int(sys.argv[2]), b"").decode().replace("\0", "\n"))
         return 0
