@@ -2,7 +2,7 @@
 # Python, every object and line against what programs state about themselves, on several releases.
 #
 # PYTHONS: names of releases (3.9 to 3.15, unpacked under build/pythons by tests/python/get.sh) or interpreters' paths.
-# WALKS: how many stacks the stress walks at least, per release.
+# WALKS: how many stacks the stress walks at least, per release. RUNS: sampled ones, 24 lines each.
 # shellcheck source=tests/lib.sh
 # shellcheck disable=SC2317
 . "$(dirname "$0")/lib.sh"
@@ -161,6 +161,13 @@ libraries() {
     unset PYTHONPATH OPENBLAS_NUM_THREADS
 }
 
+# Sampled, each line's bytes are within the stated error as often as it says.
+sampled() {
+    ok "$1_sampled_lines" "$programs/coverage.py" "$LIBRARY" "$ANALYZE" "$2" "${RUNS:-15}"
+    cat "$TMP/out"
+    not_ok "$1_sampled_lines_control" "$programs/coverage.py" "$LIBRARY" "$ANALYZE" "$2" 6 1.2
+}
+
 # A C program that starts and ends its Python three times; from 3.12 on each start puts Python's own allocators back.
 embedded() {
     libpython=$(ls "$(dirname "$(readlink -f "$2")")"/../libpython*.so.1.0 2>/dev/null)
@@ -196,6 +203,7 @@ for name in ${PYTHONS:-/usr/bin/python3 3.14}; do
     allocators "$label" "$python"
     stress "$label" "$python"
     ways_to_start "$label" "$python"
+    sampled "$label" "$python"
     libraries "$label" "$python"
     embedded "$label" "$python"
     case $label in python3.1[3-5]) refusals "$label" "$python" ;; esac

@@ -45,7 +45,7 @@ def blue_deep(hub, depth):
     if depth:
         return blue_deep(hub, depth - 1)
     while left > 0:
-        sorted([3, 1, 2], key=lambda n: blue_key(hub, n))
+        sorted([3, 1, 2], key=lambda n: blue_key(hub, n))  # <lambda>
     return []
 
 
