@@ -43,6 +43,7 @@ static void write_trace(struct f4p_json *j, const struct f4p_report *r)
     f4p_json_number(j, "thinned_samples", thinned);
     f4p_json_bool(j, "exact", f4p_model_exact(r->model));
     f4p_json_number(j, "moving_ops", moving);
+    f4p_json_text(j, "passive", f4p_report_passive(r));
     f4p_json_open(j, "files", '[');
     for (size_t i = 0; i < r->job->count; i++)
         f4p_json_text(j, NULL, r->job->paths[i]);

@@ -18,6 +18,20 @@ const char *f4p_loss_text(enum f4p_loss loss)
     return texts[loss];
 }
 
+const char *f4p_report_passive(const struct f4p_report *report)
+{
+    static const char *const texts[] = {
+#define X(name, number, text) [number] = text,
+        F4P_PASSIVE_REASONS(X)
+#undef X
+    };
+    const struct f4p_state *state = &report->trace->state;
+    if (state->status != F4P_STATUS_PASSIVE)
+        return NULL;
+    return state->passive_reason < sizeof texts / sizeof *texts ? texts[state->passive_reason]
+                                                                : "a reason unknown here";
+}
+
 uint64_t f4p_report_lost(const struct f4p_report *report, enum f4p_loss loss)
 {
     uint64_t sum = 0;

@@ -67,6 +67,9 @@ struct f4p_change {
 /** Of the groups of r->after against r->before. */
 struct f4p_change f4p_report_change(const struct f4p_report *report, const struct f4p_group *groups, size_t count);
 
+/** Why the first trace's recording ended before its process did; NULL: it did not. */
+const char *f4p_report_passive(const struct f4p_report *report);
+
 /** Text of a loss, and how often it happened over all traces. */
 const char *f4p_loss_text(enum f4p_loss loss);
 uint64_t f4p_report_lost(const struct f4p_report *report, enum f4p_loss loss);

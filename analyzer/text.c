@@ -170,6 +170,11 @@ static void print_end(const struct f4p_page *page)
     if (r->trace->op_in_flight)
         fputs("; 1 op in flight, undone", page->out);
     fputc('\n', page->out);
+    if (f4p_report_passive(r)) {
+        char at[F4P_NUMBER_BYTES];
+        fprintf(page->out, "         RECORDING ENDED at %s: %s; what came after is not known\n",
+                f4p_text_clock(at, r->trace->state.t_ns, true), f4p_report_passive(r));
+    }
 }
 
 static void print_cause(const struct f4p_page *page)

@@ -33,11 +33,12 @@ static void cell_of(void *context, size_t row, size_t column, struct f4p_cell *c
 {
     const struct flame *v = context;
     const struct f4p_box *box = &v->icicle.boxes[row];
-    const struct f4p_tree_node *parent = box->parent == F4P_NONE ? NULL : &v->tree.nodes[box->parent];
-    uint64_t bytes = box->node == F4P_NONE ? 0 : v->tree.nodes[box->node].sums.bytes;
-    uint32_t frame = box->node == F4P_NONE ? F4P_NONE : v->tree.nodes[box->node].frame;
-    for (uint32_t i = 0; box->node == F4P_NONE && parent && i < box->merged; i++)
-        bytes += v->tree.nodes[parent->first + parent->count - 1 - i].sums.bytes;
+    const struct f4p_tree_node *nodes = v->tree.nodes;
+    uint64_t bytes = box->node == F4P_NONE ? 0 : nodes[box->node].sums.bytes;
+    uint32_t frame = box->node == F4P_NONE ? F4P_NONE : nodes[box->node].frame;
+    uint32_t merged = box->node == F4P_NONE && box->parent != F4P_NONE ? box->merged : 0;
+    for (uint32_t i = 0; i < merged; i++)
+        bytes += nodes[nodes[box->parent].first + nodes[box->parent].count - 1 - i].sums.bytes;
     switch (column) {
     case 0:
         snprintf(cell->text, sizeof cell->text, "%u", box->row);

@@ -16,37 +16,36 @@ struct f4p_facts {
     const struct f4p_trace *trace;
     enum f4p_alive alive;
     enum f4p_units units;
-    bool launcher;       /* a launcher watched */
-    bool ended;          /* and saw the end */
-    bool recorder_ended; /* exit handlers ran */
     uint64_t end_ns;
     /* memory */
     struct f4p_level own, above;
     const struct f4p_level *level; /* the one of them that matters */
-    bool by_ancestor;              /* it is `above` */
-    bool hidden;                   /* an ancestor that is not visible set own.limit */
-    bool page_cache;               /* what is charged is mostly page cache */
-    bool has_file;
-    uint64_t file;
-    uint64_t peak;   /* the most that was ever charged to `own`; 0: not known */
-    uint64_t wanted; /* size of the largest request in flight */
-    uint64_t grown;  /* by how much the heap grew after the cgroup was last looked at */
-    bool low_available;
-    uint64_t available, total; /* of the machine */
+    uint64_t file;                 /* valid if has_file */
+    uint64_t peak;                 /* the most that was ever charged to `own`; 0: not known */
+    uint64_t wanted;               /* size of the largest request in flight */
+    uint64_t grown;                /* by how much the heap grew after the cgroup was last looked at */
+    uint64_t available, total;     /* of the machine */
     /* who held it */
     uint64_t mine;   /* the process; with a launcher, with its descendants */
     uint64_t others; /* charged to the level beyond that; 0: not known, or nothing */
-    bool hog;        /* others held more than the job */
     /* the OOM killer's counts */
-    bool counted;          /* the cgroup's is known before and after */
-    uint64_t kills, after; /* its rise, and its last value */
+    uint64_t kills, after; /* the cgroup's: its rise, and its last value */
     uint64_t fresh;        /* of the rise what the process cannot have outlived */
-    bool recent;           /* it rose in the last seconds */
     uint64_t system_kills;
-    bool log_group, log_system; /* the kernel's log names the process, or one of the job */
-    /* refused requests */
-    bool failed_late, failed_last; /* in the last seconds; in the very last second */
-    struct f4p_failure failure;    /* the last one; valid if failed_late */
+    struct f4p_failure failure; /* the last refused request; valid if failed_late */
+    bool launcher;              /* a launcher watched */
+    bool ended;                 /* and saw the end */
+    bool recorder_ended;        /* exit handlers ran */
+    bool by_ancestor;           /* `level` is `above` */
+    bool hidden;                /* an ancestor that is not visible set own.limit */
+    bool page_cache;            /* what is charged is mostly page cache */
+    bool has_file;
+    bool low_available;
+    bool hog;                      /* others held more than the job */
+    bool counted;                  /* the cgroup's count is known before and after */
+    bool recent;                   /* it rose in the last seconds */
+    bool log_group, log_system;    /* the kernel's log names the process, or one of the job */
+    bool failed_late, failed_last; /* requests refused in the last seconds; in the very last second */
 };
 
 void f4p_facts_find(struct f4p_facts *facts, const struct f4p_trace *trace, enum f4p_alive alive, enum f4p_units units);

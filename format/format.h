@@ -123,7 +123,8 @@ enum f4p_status {
     X(LOCK, 1, "a thread kept the recorder's lock too long") \
     X(FAULT, 2, "an inner check failed")                     \
     X(FILE, 3, "the trace file could not be made")           \
-    X(TRUNCATED, 4, "somebody truncated the trace file")
+    X(TRUNCATED, 4, "somebody truncated the trace file")     \
+    X(SANDBOX, 5, "the job restricts its own system calls (seccomp)")
 
 enum f4p_passive_reason {
 #define X(name, number, text) F4P_PASSIVE_##name = number,

@@ -12,6 +12,7 @@
 #include "modules.h"
 #include "real.h"
 #include "sample.h"
+#include "sandbox.h"
 #include "session.h"
 #include "thread.h"
 
@@ -134,6 +135,14 @@ EXPORT void *mremap(void *at, size_t bytes, size_t new_bytes, int flags, ...)
 EXPORT int dlclose(void *handle)
 {
     return f4p_modules_close(handle);
+}
+
+/* The header has "...". syscall() is hooked in sandbox.c. */
+EXPORT int hook_prctl(int operation, long a, long b, long c, long d) __asm__("prctl");
+
+int hook_prctl(int operation, long a, long b, long c, long d)
+{
+    return f4p_sandbox_prctl(operation, a, b, c, d);
 }
 
 __attribute__((constructor)) static void start(void)

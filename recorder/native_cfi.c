@@ -52,7 +52,8 @@ static void fetch(struct bytes *b, void *to, size_t count)
     struct window *window = b->window;
     if (!need(b, count))
         return;
-    if (UNLIKELY(b->at < window->low || b->at + count > window->high) && !refill(window, b->at, b->end)) {
+    bool outside = !window->data || b->at < window->low || b->at + count > window->high;
+    if (UNLIKELY(outside) && !refill(window, b->at, b->end)) {
         b->bad = true;
         return;
     }

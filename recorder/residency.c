@@ -359,7 +359,8 @@ static uint64_t scan_ranges(struct f4p_residency *r, uint64_t from, uint64_t to,
     uint64_t before = w->bytes[F4P_PAGE_OWN] + w->bytes[F4P_PAGE_SWAPPED];
     int saved = errno;
 
-    scan.vector_length = sizeof(r->window) / (sizeof(*found));
+    size_t room = sizeof(r->window);
+    scan.vector_length = room / sizeof(*found);
     scan.any_of = SCAN_PRESENT | SCAN_SWAPPED;
     scan.returned = SCAN_PRESENT | SCAN_SWAPPED | SCAN_ZERO;
     r->window_count = 0;
@@ -545,7 +546,7 @@ static uint32_t mark_check(const struct f4p_mark *mark, uint32_t entry_check, ui
 
 static uint16_t in_65535(double share)
 {
-    return share >= 1 ? 65535 : share <= 0 ? 0 : (uint16_t)(share * 65535 + 0.5);
+    return share >= 1 ? 65535 : share <= 0 ? 0 : (uint16_t)(((uint32_t)(share * 131070) + 1) / 2);
 }
 
 static struct f4p_mark take_block(struct f4p_residency *r, const struct f4p_live *entry, uint32_t index,

@@ -69,11 +69,14 @@ static COLD bool abandoned(struct f4p_thread_state *t, void *frame)
     stack_t stack;
     if ((uintptr_t)frame <= t->frame || syscall(SYS_sigaltstack, NULL, &stack) != 0 || stack.ss_flags & SS_ONSTACK)
         return false;
-    t->inside = false;
-    if (f4p_lock_is_mine(t->tid)) {
-        f4p_session_stop(F4P_PASSIVE_LOCK);
+    bool mine = f4p_lock_is_mine(t->tid);
+    if (mine) { /* at once: another jump may come while the words are written, and others wait */
+        __atomic_store_n(&f4p_session.stopped, true, __ATOMIC_RELAXED);
         f4p_unlock();
     }
+    t->inside = false;
+    if (mine)
+        f4p_session_say(F4P_PASSIVE_LOCK);
     return true;
 }
 
@@ -378,12 +381,13 @@ static void forget_nested(void *block)
     pending.changing = false;
 }
 
-/* Before the real free: afterwards another thread may get the address and record it. */
-static COLD void forget_before(struct f4p_thread_state *t, void *block)
+/* Before the real free: afterwards another thread may get the address and record it. `frame`: of the function that the
+ * hook called, which lies above any that a handler may have left: slow paths begin one call deeper. */
+static COLD void forget_before(struct f4p_thread_state *t, void *block, void *frame)
 {
     int saved = errno;
     if (f4p_sample_ready(t)) {
-        bool nested = f4p_sample_nested(t, __builtin_frame_address(0));
+        bool nested = f4p_sample_nested(t, frame);
         if (nested && f4p_lock_is_mine(t->tid)) {
             forget_nested(block);
         } else if (!f4p_session.stopped) {
@@ -403,14 +407,14 @@ static COLD void forget_before(struct f4p_thread_state *t, void *block)
 void f4p_sample_free(void *block)
 {
     if (UNLIKELY(f4p_filter_likely(block)))
-        forget_before(&f4p_thread, block);
+        forget_before(&f4p_thread, block, __builtin_frame_address(0));
     f4p_real.free(block);
 }
 
 void f4p_sample_forget(void *block)
 {
     if (f4p_filter_likely(block))
-        forget_before(&f4p_thread, block);
+        forget_before(&f4p_thread, block, __builtin_frame_address(0));
 }
 
 /* ---- realloc ---- */
@@ -514,7 +518,7 @@ static void *any_realloc(void *block, size_t size, size_t alignment)
     bool nested = f4p_sample_nested(t, __builtin_frame_address(0));
     bool usable = !nested && f4p_sample_ready(t);
     if (nested) /* in a handler: the new block is no sample */
-        forget_before(t, block);
+        forget_before(t, block, __builtin_frame_address(0));
     errno = saved;
     return usable ? tracked_realloc(block, size, alignment, sampled, shift) : real_realloc(block, size, alignment);
 }

@@ -569,16 +569,20 @@ void f4p_session_reset(void)
         syscall(SYS_sched_yield);
 }
 
-void f4p_session_stop(enum f4p_passive_reason reason)
+void f4p_session_say(enum f4p_passive_reason reason)
 {
-    if (__atomic_exchange_n(&f4p_session.stopped, true, __ATOMIC_RELAXED))
-        return;
     static const char *const texts[] = {
 #define X(name, number, text) text,
         F4P_PASSIVE_REASONS(X)
 #undef X
     };
     f4p_config_say(&f4p_session.config, "recording ends: ", texts[reason], "; the job goes on", NULL);
+}
+
+void f4p_session_stop(enum f4p_passive_reason reason)
+{
+    if (!__atomic_exchange_n(&f4p_session.stopped, true, __ATOMIC_RELAXED))
+        f4p_session_say(reason);
 }
 
 /* Of the heap or of the RSS, in bytes. */
@@ -592,26 +596,42 @@ static uint64_t peak(void)
     return heap > rss ? heap : rss;
 }
 
-void f4p_session_exit(void)
+/* The last state of the trace. */
+static void finish(enum f4p_status status, enum f4p_passive_reason reason)
 {
     struct f4p_session *session = &f4p_session;
     struct f4p_thread_state *t = &f4p_thread;
-    int saved = errno;
 
-    if (session->open && session->has_file && !session->stopped && !f4p_session_forked() && !t->inside) {
-        f4p_thread_enter(t, __builtin_frame_address(0));
-        if (f4p_lock((uint32_t)syscall(SYS_gettid))) {
-            here.looked_ns = 0;
-            if (f4p_session_file_whole(f4p_session_now() + LOOK_PERIOD_NS)) {
-                if (!here.launched)
-                    take_vitals(F4P_VITALS_ALL, f4p_session_now());
-                f4p_writer_finish(&session->writer, F4P_STATUS_EXITED, F4P_PASSIVE_NONE, f4p_session_now());
-                f4p_keep_ended(peak());
-            }
-            f4p_unlock();
+    if (!session->open || !session->has_file || session->stopped || f4p_session_forked() || t->inside)
+        return;
+    f4p_thread_enter(t, __builtin_frame_address(0));
+    if (f4p_lock((uint32_t)syscall(SYS_gettid))) {
+        here.looked_ns = 0;
+        if (f4p_session_file_whole(f4p_session_now() + LOOK_PERIOD_NS)) {
+            if (!here.launched)
+                take_vitals(F4P_VITALS_ALL, f4p_session_now());
+            f4p_writer_finish(&session->writer, status, reason, f4p_session_now());
+            f4p_keep_ended(peak());
         }
-        t->inside = false;
+        f4p_unlock();
     }
+    t->inside = false;
+}
+
+void f4p_session_exit(void)
+{
+    int saved = errno;
+    finish(F4P_STATUS_EXITED, F4P_PASSIVE_NONE);
+    errno = saved;
+}
+
+void f4p_session_end(enum f4p_passive_reason reason)
+{
+    int saved = errno;
+    finish(F4P_STATUS_PASSIVE, reason);
+    if (f4p_session.open && f4p_session.has_file)
+        f4p_session_stop(reason);
+    f4p_session.stopped = true;
     errno = saved;
 }
 

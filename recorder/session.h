@@ -52,8 +52,14 @@ bool f4p_session_file_whole(uint64_t now_ns);
 /** After each sample: makes the file when it is earned, adapts the interval, takes vitals when due. */
 void f4p_session_step(uint64_t now_ns, uint64_t slow_ns);
 
-/** Goes passive, says why on stderr (once), marks the trace. */
+/** Goes passive and says why on stderr, once. For where the trace cannot be marked: the lock or the file is lost. */
 void f4p_session_stop(enum f4p_passive_reason reason);
+
+/** The same with the end marked in the trace. Not in a slow path. errno is kept. */
+void f4p_session_end(enum f4p_passive_reason reason);
+
+/** Says on stderr that the recording has ended, and why. */
+void f4p_session_say(enum f4p_passive_reason reason);
 
 /** Nanoseconds since t = 0. */
 uint64_t f4p_session_now(void);

@@ -187,13 +187,15 @@ not_ok control_handlers_jump without jump_unseen jumps
 beside=
 
 ok stacks same "$PROGRAMS/stacks"
-# What the bare program takes is libc's; the rest, ours.
+# What the bare program takes is libc's; the rest, ours: 2 KiB. Bound at the start, for the linker's own stack is larger.
 depth() {
+    export LD_BIND_NOW=1
     used=$(bare "$PROGRAMS/stacks" depth 1000000 | sed 's/ .*//')
     fresh
     min_heap=$1
-    interval=$2 recorded "$PROGRAMS/stacks" depth $((used + 6144))
+    interval=$2 recorded "$PROGRAMS/stacks" depth $((used + 2048))
     depth_status=$?
+    unset LD_BIND_NOW
     min_heap=0
     interval=1
     return $depth_status
@@ -231,13 +233,25 @@ min_heap=0
 at_most_one() {
     said 0 "$@" || said 1 "$@"
 }
-for mode in none nofile memlock fsize lockall 'seccomp errno' "chroot $TMP"; do
+for mode in none nofile memlock fsize lockall 'seccomp errno' 'seccomp kill' 'seccomp direct' probe "chroot $TMP"; do
+    name=$(printf %s "${mode%"$TMP"}" | tr -cs 'a-z\n' _)
     for min_heap in 0 10M; do
         # shellcheck disable=SC2086
-        ok "rights_${mode%% *}_$min_heap" at_most_one "$PROGRAMS/limits" $mode
+        ok "rights_${name}_$min_heap" at_most_one "$PROGRAMS/limits" $mode
     done
 done
 min_heap=0
+ends_at_sandbox() {
+    fresh
+    recorded "$PROGRAMS/limits" "$@" >/dev/null 2>ended.err
+    "$ANALYZE" --json traces/t >ended.json && has ended.json '"passive":"the job restricts its own system calls' &&
+        has ended.err 'recording ends: the job restricts its own system calls'
+}
+ok rights_seccomp_said ends_at_sandbox seccomp kill
+ok rights_seccomp_direct_said ends_at_sandbox seccomp direct
+not_ok rights_probe_unsaid ends_at_sandbox probe
+not_ok control_seccomp_kill without sandbox_unseen at_most_one "$PROGRAMS/limits" seccomp kill
+not_ok control_seccomp_direct without sandbox_unseen at_most_one "$PROGRAMS/limits" seccomp direct
 size=64M
 address_limited() {
     at_most_one sh -c "ulimit -v 90000; exec '$PROGRAMS/limits' none"

@@ -208,7 +208,7 @@ int main(int argc, char **argv)
         return 2;
     puts("ready");
     fflush(stdout);
-    while (argc > 2) {
+    for (volatile int turning = argc > 2; turning;) {
         void *volatile block = malloc(512 << 10);
         free(block);
         usleep(500);

@@ -1,7 +1,9 @@
 /*
  * A process whose rights shrink. usage: limits MODE [ARGUMENT]; allocates before, and much more after.
  *   none, nofile, memlock, address BYTES, data BYTES, fsize, lockall, chroot DIR,
- *   seccomp errno|kill: what an allocator and stdio need stays allowed, all else fails with EPERM or kills
+ *   seccomp errno|kill|direct: what an allocator and stdio need stays allowed, all else fails with EPERM or kills;
+ *     direct: kills, asked for by syscall()
+ *   probe: only asks whether there is seccomp
  *   setuid: prints the real and the effective user
  */
 #include <errno.h>
@@ -41,7 +43,7 @@ static int limit(int resource, rlim_t to)
 
 #define ALLOW(number) BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, number, 0, 1), BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)
 
-static int filter(uint32_t otherwise)
+static int filter(uint32_t otherwise, int direct)
 {
     struct sock_filter program[] = {
         BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
@@ -56,7 +58,10 @@ static int filter(uint32_t otherwise)
         BPF_STMT(BPF_RET | BPF_K, otherwise),
     };
     struct sock_fprog all = {sizeof(program) / sizeof(program[0]), program};
-    return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) || prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &all);
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
+        return 1;
+    return direct ? (int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &all)
+                  : prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &all);
 }
 
 static int restrict_to(const char *mode, const char *argument)
@@ -76,7 +81,11 @@ static int restrict_to(const char *mode, const char *argument)
     if (strcmp(mode, "chroot") == 0)
         return chroot(argument) || chdir("/");
     if (strcmp(mode, "seccomp") == 0)
-        return filter(strcmp(argument, "kill") == 0 ? SECCOMP_RET_KILL_PROCESS : SECCOMP_RET_ERRNO | EPERM);
+        return filter(strcmp(argument, "errno") == 0 ? SECCOMP_RET_ERRNO | EPERM : SECCOMP_RET_KILL_PROCESS,
+                      strcmp(argument, "direct") == 0);
+    if (strcmp(mode, "probe") == 0)
+        return prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, NULL) ||
+               syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, NULL);
     if (strcmp(mode, "setuid") == 0)
         printf("users differ: %d, allocates as before\n", getuid() != geteuid());
     return 0;
