@@ -57,17 +57,17 @@ allocators() {
     ok "$1_control_complains" grep -q "not recorded: 333 bytes" "$TMP/out"
 }
 
-# edges_of PROGRAM PYTHON WALKS: every stack that it ever had is one that it can have
+# edges_of PROGRAM PYTHON WALKS OBJECTS: every stack that it ever had is one that it can have
 edges_of() {
-    recorded "$2" "$programs/$1" $(($3 / 2)) && "$programs/oracle.py" --edges "$3" "$programs/$1" "$TMP"/run/trace*
+    recorded "$2" "$programs/$1" "$4" && "$programs/oracle.py" --edges "$3" "$programs/$1" "$TMP"/run/trace*
 }
 
 stress() {
     size=512M
-    ok "$1_stress" edges_of stress.py "$2" "$walks"
+    ok "$1_stress" edges_of stress.py "$2" "$walks" $((walks / 2))
     cat "$TMP/out"
     interval=200 # objects from pymalloc and from malloc side by side
-    ok "$1_stress_sampled" edges_of stress.py "$2" $((walks / 8))
+    ok "$1_stress_sampled" edges_of stress.py "$2" $((walks / 40)) $((walks / 16))
     interval=1 size=
 }
 
@@ -151,7 +151,7 @@ libraries() {
         skip "$1_joblib" "$(tail -n 1 "$TMP/why")"
     fi
     if "$2" -c "import greenlet" 2>/dev/null; then
-        ok "$1_greenlet_switches" edges_of lib_greenlet.py "$2" $((walks / 3))
+        ok "$1_greenlet_switches" edges_of lib_greenlet.py "$2" $((walks / 8)) $((walks / 6))
         cat "$TMP/out"
         native=leaf
         ok "$1_greenlet_with_native_stacks" true_of "$2" "$programs/lib_greenlet.py"
