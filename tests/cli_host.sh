@@ -322,6 +322,7 @@ fi
 # stepping DO: a program that grows, with DO done to its trace after the first step
 stepping() {
     fresh
+    rm -f steps stepped # what the last one said is not to be taken for this one's
     mkfifo steps
     recorded "$PROGRAMS/grow" 4 4 <steps >stepped 2>stepped.err &
     pid=$!
