@@ -226,6 +226,7 @@ BENCH_BIN := $(addprefix $(BENCH_DIR)/,pairs churn spawn stall micro generate co
 bench: all $(BENCH_BIN)
 	$(Q)python3 -B tests/bench/run.py --build $(BUILD) --programs $(BENCH_DIR) --rounds $(or $(BENCH_ROUNDS),15) \
 		$(if $(BENCH),--only '$(BENCH)') $(if $(PEERS),--peers)
+	$(if $(BENCH),,$(Q)$(MAKE) --no-print-directory tui-bench)
 
 $(BENCH_DIR)/micro $(BENCH_DIR)/generate: $(BENCH_DIR)/%: \
 		$(call obj,obj,tests/bench/%.c tests/bench/support.c $(WRITER) $(FORMAT))
