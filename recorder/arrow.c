@@ -70,7 +70,7 @@ void arrow_mi_free(void *block);
 EXPORT void *arrow_mi_malloc_aligned(size_t size, size_t alignment)
 {
     if (UNLIKELY(f4p_thread_take(size)))
-        return f4p_sample_call(F4P_CALL_ARROW, alignment, size);
+        return f4p_sample_call(F4P_CALL_ARROW, alignment, size, CALLERS_FRAME());
     return f4p_arrow.malloc_aligned(size, alignment);
 }
 
@@ -78,12 +78,12 @@ EXPORT void *arrow_mi_realloc_aligned(void *block, size_t size, size_t alignment
 {
     if (!block)
         return arrow_mi_malloc_aligned(size, alignment);
-    return f4p_sample_realloc_arrow(block, size, alignment);
+    return f4p_sample_realloc_arrow(block, size, alignment, CALLERS_FRAME());
 }
 
 EXPORT void arrow_mi_free(void *block)
 {
     if (UNLIKELY(f4p_filter_maybe(block)))
-        f4p_sample_forget(block);
+        f4p_sample_forget(block, CALLERS_FRAME());
     f4p_arrow.free(block);
 }

@@ -19,7 +19,7 @@
 EXPORT void *malloc(size_t size)
 {
     if (UNLIKELY(f4p_thread_take(size)))
-        return f4p_sample_call(F4P_CALL_MALLOC, 1, size);
+        return f4p_sample_call(F4P_CALL_MALLOC, 1, size, CALLERS_FRAME());
     return f4p_real.malloc(size);
 }
 
@@ -27,14 +27,14 @@ EXPORT void *calloc(size_t count, size_t size)
 {
     size_t bytes;
     if (UNLIKELY(__builtin_mul_overflow(count, size, &bytes) || f4p_thread_take(bytes)))
-        return f4p_sample_call(F4P_CALL_CALLOC, count, size);
+        return f4p_sample_call(F4P_CALL_CALLOC, count, size, CALLERS_FRAME());
     return f4p_real.calloc(count, size);
 }
 
 EXPORT void *realloc(void *block, size_t size)
 {
     if (UNLIKELY(!block || !size || f4p_filter_maybe(block) || f4p_thread_take(size)))
-        return f4p_sample_realloc(block, size);
+        return f4p_sample_realloc(block, size, CALLERS_FRAME());
     return f4p_real.realloc(block, size);
 }
 
@@ -51,7 +51,7 @@ EXPORT void *reallocarray(void *block, size_t count, size_t size)
 EXPORT void free(void *block)
 {
     if (UNLIKELY(f4p_filter_maybe(block)))
-        f4p_sample_free(block);
+        f4p_sample_free(block, CALLERS_FRAME());
     else
         f4p_real.free(block);
 }
@@ -81,42 +81,44 @@ EXPORT void free_aligned_sized(void *block, size_t alignment, size_t size)
 
 EXPORT void *memalign(size_t alignment, size_t size)
 {
-    return f4p_sample_call(F4P_CALL_MEMALIGN, alignment, size);
+    return f4p_sample_call(F4P_CALL_MEMALIGN, alignment, size, CALLERS_FRAME());
 }
 
 EXPORT void *aligned_alloc(size_t alignment, size_t size)
 {
-    return f4p_sample_call(F4P_CALL_ALIGNED_ALLOC, alignment, size);
+    return f4p_sample_call(F4P_CALL_ALIGNED_ALLOC, alignment, size, CALLERS_FRAME());
 }
 
 EXPORT void *valloc(size_t size)
 {
-    return f4p_sample_call(F4P_CALL_VALLOC, 0, size);
+    return f4p_sample_call(F4P_CALL_VALLOC, 0, size, CALLERS_FRAME());
 }
 
 EXPORT void *pvalloc(size_t size)
 {
-    return f4p_sample_call(F4P_CALL_PVALLOC, 0, size);
+    return f4p_sample_call(F4P_CALL_PVALLOC, 0, size, CALLERS_FRAME());
 }
 
 EXPORT int posix_memalign(void **block, size_t alignment, size_t size)
 {
-    return f4p_sample_posix_memalign(block, alignment, size);
+    return f4p_sample_posix_memalign(block, alignment, size, CALLERS_FRAME());
 }
 
 EXPORT void *mmap(void *at, size_t bytes, int protection, int flags, int fd, off_t offset)
 {
-    return f4p_maps_map(at, bytes, protection, flags, fd, offset, __builtin_return_address(0));
+    return f4p_maps_map(&(struct f4p_maps_call){at, bytes, protection, flags, fd, offset}, __builtin_return_address(0),
+                        CALLERS_FRAME());
 }
 
 EXPORT void *mmap64(void *at, size_t bytes, int protection, int flags, int fd, off_t offset)
 {
-    return f4p_maps_map(at, bytes, protection, flags, fd, offset, __builtin_return_address(0));
+    return f4p_maps_map(&(struct f4p_maps_call){at, bytes, protection, flags, fd, offset}, __builtin_return_address(0),
+                        CALLERS_FRAME());
 }
 
 EXPORT int munmap(void *at, size_t bytes)
 {
-    return f4p_maps_unmap(at, bytes);
+    return f4p_maps_unmap(at, bytes, CALLERS_FRAME());
 }
 
 EXPORT void *mremap(void *at, size_t bytes, size_t new_bytes, int flags, ...)
@@ -128,7 +130,7 @@ EXPORT void *mremap(void *at, size_t bytes, size_t new_bytes, int flags, ...)
         new_at = va_arg(list, void *);
         va_end(list);
     }
-    return f4p_maps_remap(at, bytes, new_bytes, flags, new_at);
+    return f4p_maps_remap(at, bytes, new_bytes, flags, new_at, CALLERS_FRAME());
 }
 
 /* What is loaded next may stand where this stood. */

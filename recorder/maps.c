@@ -101,7 +101,7 @@ static void forget(struct f4p_writer *w, uintptr_t start, uintptr_t end, uint64_
     }
 }
 
-static void forget_range(const void *at, size_t bytes)
+static void forget_range(const void *at, size_t bytes, uintptr_t frame)
 {
     struct f4p_thread_state *t = &f4p_thread;
     uintptr_t start = (uintptr_t)at, end = start + ((bytes + PAGE - 1) & ~(size_t)(PAGE - 1));
@@ -109,8 +109,8 @@ static void forget_range(const void *at, size_t bytes)
 
     if (!__atomic_load_n(&tracked_count, __ATOMIC_RELAXED) || start % PAGE || end <= start)
         return;
-    if (!f4p_sample_nested(t, __builtin_frame_address(0)) && f4p_sample_ready(t)) {
-        f4p_thread_enter(t, __builtin_frame_address(0));
+    if (!f4p_sample_nested(t, frame) && f4p_sample_ready(t)) {
+        f4p_thread_enter(t, frame);
         uint64_t now = f4p_session_now();
         if (f4p_sample_enter(t, now)) {
             forget(&f4p_session.writer, start, end, now);
@@ -121,19 +121,19 @@ static void forget_range(const void *at, size_t bytes)
     errno = saved;
 }
 
-static bool counts(int protection, int flags, const void *caller)
+static bool counts(const struct f4p_maps_call *call, const void *caller)
 {
-    return flags & MAP_ANONYMOUS && protection & PROT_WRITE && !(flags & (MAP_NORESERVE | MAP_GROWSDOWN)) &&
-           !f4p_thread.inside && !f4p_real_allocator_has(caller);
+    return call->flags & MAP_ANONYMOUS && call->protection & PROT_WRITE &&
+           !(call->flags & (MAP_NORESERVE | MAP_GROWSDOWN)) && !f4p_real_allocator_has(caller);
 }
 
-static void record(const void *at, size_t bytes, uint8_t shift)
+static void record(const void *at, size_t bytes, uint8_t shift, uintptr_t frame)
 {
     struct f4p_writer *w = &f4p_session.writer;
     struct f4p_sample s;
     int saved = errno;
 
-    f4p_sample_begin(&s, shift, __builtin_frame_address(0));
+    f4p_sample_begin(&s, shift, frame);
     if (f4p_sample_enter(s.thread, s.start_ns)) {
         forget(w, (uintptr_t)at, (uintptr_t)at + bytes, s.start_ns); /* a missed munmap */
         add(w, (uintptr_t)at, bytes, f4p_sample_site(w, &s), shift, s.start_ns);
@@ -143,32 +143,32 @@ static void record(const void *at, size_t bytes, uint8_t shift)
     errno = saved;
 }
 
-void *f4p_maps_map(void *at, size_t bytes, int protection, int flags, int fd, off_t offset, const void *caller)
+void *f4p_maps_map(const struct f4p_maps_call *c, const void *caller, uintptr_t frame)
 {
     uint8_t shift;
-    if (flags & MAP_FIXED)
-        forget_range(at, bytes);
-    void *mapped = f4p_real.mmap(at, bytes, protection, flags, fd, offset);
-    if (mapped != MAP_FAILED && counts(protection, flags, caller) && f4p_sample_due(bytes, &shift))
-        record(mapped, bytes, shift);
+    if (c->flags & MAP_FIXED)
+        forget_range(c->at, c->bytes, frame);
+    void *mapped = f4p_real.mmap(c->at, c->bytes, c->protection, c->flags, c->fd, c->offset);
+    if (mapped != MAP_FAILED && counts(c, caller) && f4p_sample_due(c->bytes, &shift, frame))
+        record(mapped, c->bytes, shift, frame);
     return mapped;
 }
 
-int f4p_maps_unmap(void *at, size_t bytes)
+int f4p_maps_unmap(void *at, size_t bytes, uintptr_t frame)
 {
     /* Before the real call: afterwards another thread may get the addresses. */
-    forget_range(at, bytes);
+    forget_range(at, bytes, frame);
     return f4p_real.munmap(at, bytes);
 }
 
 /* Takes the sample that begins at `at` out of the list; it stays live. F4P_NONE: there is none. */
-static uint32_t lift(const void *at, struct tracked *t)
+static uint32_t lift(const void *at, struct tracked *t, uintptr_t frame)
 {
     uint32_t found = F4P_NONE;
-    if (!__atomic_load_n(&tracked_count, __ATOMIC_RELAXED) ||
-        f4p_sample_nested(&f4p_thread, __builtin_frame_address(0)) || !f4p_sample_ready(&f4p_thread))
+    if (!__atomic_load_n(&tracked_count, __ATOMIC_RELAXED) || f4p_sample_nested(&f4p_thread, frame) ||
+        !f4p_sample_ready(&f4p_thread))
         return F4P_NONE;
-    f4p_thread_enter(&f4p_thread, __builtin_frame_address(0));
+    f4p_thread_enter(&f4p_thread, frame);
     if (f4p_sample_enter(&f4p_thread, f4p_session_now())) {
         uint32_t i = first_ending_after((uintptr_t)at);
         if (i < tracked_count && tracked[i].start == (uintptr_t)at) {
@@ -185,14 +185,14 @@ static uint32_t lift(const void *at, struct tracked *t)
     return found;
 }
 
-static void settle(uint32_t lifted, const struct tracked *t, void *moved, size_t new_bytes)
+static void settle(uint32_t lifted, const struct tracked *t, void *moved, size_t new_bytes, uintptr_t frame)
 {
     struct f4p_writer *w = &f4p_session.writer;
     struct f4p_sample s;
     uint8_t shift = 0;
-    bool failed = moved == MAP_FAILED, sampled = !failed && f4p_sample_due(new_bytes, &shift);
+    bool failed = moved == MAP_FAILED, sampled = !failed && f4p_sample_due(new_bytes, &shift, frame);
 
-    f4p_sample_begin(&s, shift, __builtin_frame_address(0));
+    f4p_sample_begin(&s, shift, frame);
     if (f4p_sample_enter(s.thread, s.start_ns)) {
         if (failed) {
             f4p_writer_relink(w, lifted);
@@ -209,17 +209,17 @@ static void settle(uint32_t lifted, const struct tracked *t, void *moved, size_t
     s.thread->inside = false;
 }
 
-void *f4p_maps_remap(void *at, size_t bytes, size_t new_bytes, int flags, void *new_at)
+void *f4p_maps_remap(void *at, size_t bytes, size_t new_bytes, int flags, void *new_at, uintptr_t frame)
 {
     struct tracked t;
     if (flags & MREMAP_FIXED)
-        forget_range(new_at, new_bytes);
-    uint32_t lifted = lift(at, &t);
+        forget_range(new_at, new_bytes, frame);
+    uint32_t lifted = lift(at, &t, frame);
     void *moved = f4p_real.mremap(at, bytes, new_bytes, flags, new_at);
     int saved = errno;
     /* A mapping that was no sample may be a file's, or an allocator's: it does not become one by moving. */
     if (lifted != F4P_NONE)
-        settle(lifted, &t, moved, new_bytes);
+        settle(lifted, &t, moved, new_bytes, frame);
     errno = saved;
     return moved;
 }

@@ -43,11 +43,11 @@ static void announce(struct f4p_thread_state *t, size_t size, uint8_t shift)
     t->object_shift = shift;
 }
 
-static COLD void *grown_object(struct allocator *a, void *block, size_t size)
+static COLD void *grown_object(struct allocator *a, void *block, size_t size, uintptr_t frame)
 {
     struct f4p_thread_state *t = &f4p_thread;
     uint8_t shift;
-    if (!f4p_sample_due(size, &shift))
+    if (!f4p_sample_due(size, &shift, frame))
         return block;
     /* More than pymalloc serves makes it move the contents to the C allocator. */
     uint64_t left = t->left;
@@ -59,11 +59,11 @@ static COLD void *grown_object(struct allocator *a, void *block, size_t size)
 }
 
 /* Not malloc itself: pymalloc gives what is not its own to PyMem_RawFree, which may want it with marks around it. */
-static COLD void *new_object(struct allocator *a, size_t size, bool zero)
+static COLD void *new_object(struct allocator *a, size_t size, bool zero, uintptr_t frame)
 {
     struct f4p_thread_state *t = &f4p_thread;
     uint8_t shift;
-    if (!f4p_sample_due(size, &shift))
+    if (!f4p_sample_due(size, &shift, frame))
         return zero ? a->calloc(a->context, 1, size) : a->malloc(a->context, size);
     uint64_t left = t->left;
     announce(t, size, shift);
@@ -73,51 +73,51 @@ static COLD void *new_object(struct allocator *a, size_t size, bool zero)
     return block;
 }
 
-static inline void *object_malloc(struct allocator *a, size_t size)
+static inline void *object_malloc(struct allocator *a, size_t size, uintptr_t frame)
 {
     if (size <= SMALL && UNLIKELY(f4p_thread_take(size)))
-        return new_object(a, size, false);
+        return new_object(a, size, false, frame);
     return a->malloc(a->context, size);
 }
 
-static inline void *object_calloc(struct allocator *a, size_t count, size_t size)
+static inline void *object_calloc(struct allocator *a, size_t count, size_t size, uintptr_t frame)
 {
     size_t bytes;
     if (__builtin_mul_overflow(count, size, &bytes) || bytes > SMALL)
         return a->calloc(a->context, count, size);
     if (UNLIKELY(f4p_thread_take(bytes)))
-        return new_object(a, bytes, true);
+        return new_object(a, bytes, true, frame);
     return a->calloc(a->context, count, size);
 }
 
-static inline void *object_realloc(struct allocator *a, void *block, size_t size)
+static inline void *object_realloc(struct allocator *a, void *block, size_t size, uintptr_t frame)
 {
     if (!block)
-        return object_malloc(a, size);
+        return object_malloc(a, size, frame);
     uint64_t left = f4p_thread.left;
     void *moved = a->realloc(a->context, block, size);
     /* A block of the C allocator went through our realloc or malloc, which took its bytes off. */
     if (!moved || !size || size > SMALL || f4p_thread.left != left)
         return moved;
-    return UNLIKELY(f4p_thread_take(size)) ? grown_object(a, moved, size) : moved;
+    return UNLIKELY(f4p_thread_take(size)) ? grown_object(a, moved, size, frame) : moved;
 }
 
-#define HOOKS(name, domain)                                              \
-    static void *name##_malloc(void *context, size_t size)               \
-    {                                                                    \
-        (void)context;                                                   \
-        return object_malloc(&inner[domain], size);                      \
-    }                                                                    \
-    static void *name##_calloc(void *context, size_t count, size_t size) \
-    {                                                                    \
-        (void)context;                                                   \
-        return object_calloc(&inner[domain], count, size);               \
-    }                                                                    \
-    static void *name##_realloc(void *context, void *block, size_t size) \
-    {                                                                    \
-        (void)context;                                                   \
-        return object_realloc(&inner[domain], block, size);              \
-    }                                                                    \
+#define HOOKS(name, domain)                                                  \
+    static void *name##_malloc(void *context, size_t size)                   \
+    {                                                                        \
+        (void)context;                                                       \
+        return object_malloc(&inner[domain], size, CALLERS_FRAME());         \
+    }                                                                        \
+    static void *name##_calloc(void *context, size_t count, size_t size)     \
+    {                                                                        \
+        (void)context;                                                       \
+        return object_calloc(&inner[domain], count, size, CALLERS_FRAME());  \
+    }                                                                        \
+    static void *name##_realloc(void *context, void *block, size_t size)     \
+    {                                                                        \
+        (void)context;                                                       \
+        return object_realloc(&inner[domain], block, size, CALLERS_FRAME()); \
+    }                                                                        \
     static struct allocator name##_hooks = {NULL, name##_malloc, name##_calloc, name##_realloc, NULL};
 
 HOOKS(mem, DOMAIN_MEM)
@@ -138,7 +138,7 @@ static void *arena_alloc(void *context, size_t size)
     bool inside = t->inside;
     (void)context;
     if (!inside)
-        f4p_thread_enter(t, __builtin_frame_address(0));
+        f4p_thread_enter(t, CALLERS_FRAME());
     void *arena = inner_arenas.alloc(inner_arenas.context, size);
     t->inside = inside;
     if (arena)

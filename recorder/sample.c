@@ -62,12 +62,13 @@ static void thread_begin(struct f4p_thread_state *t)
 
 /*
  * A handler that left a slow path by siglongjmp has left `inside` set, and maybe the lock taken in the middle of a
- * change. Its frame is gone when we are called from one that lies above it; on an alternative stack that says nothing.
+ * change. Its hook's frame is gone when a hook is called from one that does not lie below it; on an alternative stack
+ * that says nothing.
  */
-static COLD bool abandoned(struct f4p_thread_state *t, void *frame)
+static COLD bool abandoned(struct f4p_thread_state *t, uintptr_t frame)
 {
     stack_t stack;
-    if ((uintptr_t)frame <= t->frame || syscall(SYS_sigaltstack, NULL, &stack) != 0 || stack.ss_flags & SS_ONSTACK)
+    if (frame < t->frame || syscall(SYS_sigaltstack, NULL, &stack) != 0 || stack.ss_flags & SS_ONSTACK)
         return false;
     bool mine = f4p_lock_is_mine(t->tid);
     if (mine) { /* at once: another jump may come while the words are written, and others wait */
@@ -80,7 +81,7 @@ static COLD bool abandoned(struct f4p_thread_state *t, void *frame)
     return true;
 }
 
-bool f4p_sample_nested(struct f4p_thread_state *t, void *frame)
+bool f4p_sample_nested(struct f4p_thread_state *t, uintptr_t frame)
 {
     return t->inside && !abandoned(t, frame);
 }
@@ -100,11 +101,11 @@ bool f4p_sample_ready(struct f4p_thread_state *t)
     return true;
 }
 
-bool f4p_sample_due(size_t size, uint8_t *shift)
+bool f4p_sample_due(size_t size, uint8_t *shift, uintptr_t frame)
 {
     struct f4p_thread_state *t = &f4p_thread;
     int saved = errno;
-    if (f4p_sample_nested(t, __builtin_frame_address(0)))
+    if (f4p_sample_nested(t, frame))
         return false;
     bool due = f4p_sample_ready(t);
     errno = saved;
@@ -181,7 +182,7 @@ void f4p_sample_leave(void)
 
 /* ---- what a sample is made of ---- */
 
-void f4p_sample_begin(struct f4p_sample *s, uint8_t shift, void *frame)
+void f4p_sample_begin(struct f4p_sample *s, uint8_t shift, uintptr_t frame)
 {
     s->thread = &f4p_thread;
     f4p_thread_enter(s->thread, frame);
@@ -294,7 +295,7 @@ static COLD void *sampled_call(struct f4p_call *call, const struct pick *pick)
     bool large = pick->size >= LARGE;
     int error = errno;
 
-    f4p_sample_begin(&s, pick->shift, __builtin_frame_address(0));
+    f4p_sample_begin(&s, pick->shift, call->frame);
     if (large && f4p_sample_enter(s.thread, s.start_ns)) {
         site = f4p_sample_site(w, &s);
         slot = request_begin(w, &s, F4P_REQUEST_ALLOC, pick->size, site, F4P_NONE);
@@ -335,19 +336,19 @@ static void *any_call(struct f4p_call *call)
 {
     struct pick pick = {call->size, 0, F4P_KIND_MALLOC};
     bool fits = call->function != F4P_CALL_CALLOC || !__builtin_mul_overflow(call->first, call->size, &pick.size);
-    if (fits && (take_object(&f4p_thread, &pick) || f4p_sample_due(pick.size, &pick.shift)))
+    if (fits && (take_object(&f4p_thread, &pick) || f4p_sample_due(pick.size, &pick.shift, call->frame)))
         return sampled_call(call, &pick);
     return call_real(call);
 }
 
-void *f4p_sample_call(enum f4p_call_function function, size_t first, size_t size)
+void *f4p_sample_call(enum f4p_call_function function, size_t first, size_t size, uintptr_t frame)
 {
-    return any_call(&(struct f4p_call){function, first, size, 0});
+    return any_call(&(struct f4p_call){function, first, size, frame, 0});
 }
 
-int f4p_sample_posix_memalign(void **block, size_t alignment, size_t size)
+int f4p_sample_posix_memalign(void **block, size_t alignment, size_t size, uintptr_t frame)
 {
-    struct f4p_call call = {F4P_CALL_POSIX_MEMALIGN, alignment, size, 0};
+    struct f4p_call call = {F4P_CALL_POSIX_MEMALIGN, alignment, size, frame, 0};
     void *found = any_call(&call);
     if (!call.error)
         *block = found;
@@ -381,9 +382,8 @@ static void forget_nested(void *block)
     pending.changing = false;
 }
 
-/* Before the real free: afterwards another thread may get the address and record it. `frame`: of the function that the
- * hook called, which lies above any that a handler may have left: slow paths begin one call deeper. */
-static COLD void forget_before(struct f4p_thread_state *t, void *block, void *frame)
+/* Before the real free: afterwards another thread may get the address and record it. */
+static COLD void forget_before(struct f4p_thread_state *t, void *block, uintptr_t frame)
 {
     int saved = errno;
     if (f4p_sample_ready(t)) {
@@ -392,7 +392,7 @@ static COLD void forget_before(struct f4p_thread_state *t, void *block, void *fr
             forget_nested(block);
         } else if (!f4p_session.stopped) {
             if (!nested)
-                f4p_thread_enter(t, __builtin_frame_address(0));
+                f4p_thread_enter(t, frame);
             uint64_t now = f4p_session_now();
             if (f4p_sample_enter(t, now)) {
                 forget(&f4p_session.writer, block, now);
@@ -404,17 +404,17 @@ static COLD void forget_before(struct f4p_thread_state *t, void *block, void *fr
     errno = saved;
 }
 
-void f4p_sample_free(void *block)
+void f4p_sample_free(void *block, uintptr_t frame)
 {
     if (UNLIKELY(f4p_filter_likely(block)))
-        forget_before(&f4p_thread, block, __builtin_frame_address(0));
+        forget_before(&f4p_thread, block, frame);
     f4p_real.free(block);
 }
 
-void f4p_sample_forget(void *block)
+void f4p_sample_forget(void *block, uintptr_t frame)
 {
     if (f4p_filter_likely(block))
-        forget_before(&f4p_thread, block, __builtin_frame_address(0));
+        forget_before(&f4p_thread, block, frame);
 }
 
 /* ---- realloc ---- */
@@ -468,33 +468,40 @@ static void move_failed(struct f4p_writer *w, const struct move *m, void *block,
         f4p_sample_failed(w, m->site, size, error);
 }
 
-/* `alignment`: of Arrow's allocator; 0: it is the C library's. */
-static void *real_realloc(void *block, size_t size, size_t alignment)
+struct resize {
+    void *block;
+    size_t size;
+    size_t alignment; /* of Arrow's allocator; 0: it is the C library's */
+    uintptr_t frame;
+};
+
+static void *real_realloc(const struct resize *r)
 {
-    return alignment ? f4p_arrow.realloc_aligned(block, size, alignment) : f4p_real.realloc(block, size);
+    return r->alignment ? f4p_arrow.realloc_aligned(r->block, r->size, r->alignment)
+                        : f4p_real.realloc(r->block, r->size);
 }
 
-static COLD void *tracked_realloc(void *block, size_t size, size_t alignment, bool sampled, uint8_t shift)
+static COLD void *tracked_realloc(const struct resize *r, bool sampled, uint8_t shift)
 {
     struct f4p_writer *w = &f4p_session.writer;
     struct move m = {F4P_NONE, F4P_NONE, F4P_NONE};
     struct f4p_sample s;
     int error = errno;
 
-    f4p_sample_begin(&s, shift, __builtin_frame_address(0));
+    f4p_sample_begin(&s, shift, r->frame);
     bool begun = f4p_sample_enter(s.thread, s.start_ns);
     if (begun) {
-        move_begin(w, &s, &m, block, size, sampled);
+        move_begin(w, &s, &m, r->block, r->size, sampled);
         f4p_sample_leave();
     }
     errno = error;
-    void *moved = real_realloc(block, size, alignment);
+    void *moved = real_realloc(r);
     error = errno;
     if (begun && f4p_sample_enter(s.thread, s.start_ns)) {
         if (moved)
-            move_end(w, &s, &m, moved, size);
+            move_end(w, &s, &m, moved, r->size);
         else
-            move_failed(w, &m, block, size, error);
+            move_failed(w, &m, r->block, r->size, error);
         f4p_sample_end(&s);
     }
     s.thread->inside = false;
@@ -502,39 +509,35 @@ static COLD void *tracked_realloc(void *block, size_t size, size_t alignment, bo
     return moved;
 }
 
-static void *any_realloc(void *block, size_t size, size_t alignment)
+static void *any_realloc(const struct resize *r)
 {
     struct f4p_thread_state *t = &f4p_thread;
     uint8_t shift = 0;
-    bool sampled = false;
+    bool sampled = f4p_thread_take(r->size) && f4p_sample_due(r->size, &shift, r->frame);
 
-    if (size < t->left)
-        t->left -= size;
-    else
-        sampled = f4p_sample_due(size, &shift);
-    if (!sampled && !f4p_filter_likely(block))
-        return real_realloc(block, size, alignment);
+    if (!sampled && !f4p_filter_likely(r->block))
+        return real_realloc(r);
     int saved = errno;
-    bool nested = f4p_sample_nested(t, __builtin_frame_address(0));
+    bool nested = f4p_sample_nested(t, r->frame);
     bool usable = !nested && f4p_sample_ready(t);
     if (nested) /* in a handler: the new block is no sample */
-        forget_before(t, block, __builtin_frame_address(0));
+        forget_before(t, r->block, r->frame);
     errno = saved;
-    return usable ? tracked_realloc(block, size, alignment, sampled, shift) : real_realloc(block, size, alignment);
+    return usable ? tracked_realloc(r, sampled, shift) : real_realloc(r);
 }
 
-void *f4p_sample_realloc(void *block, size_t size)
+void *f4p_sample_realloc(void *block, size_t size, uintptr_t frame)
 {
     if (!block)
-        return f4p_sample_call(F4P_CALL_MALLOC, 1, size);
+        return f4p_sample_call(F4P_CALL_MALLOC, 1, size, frame);
     if (size == 0) { /* the C library frees */
-        f4p_sample_forget(block);
+        f4p_sample_forget(block, frame);
         return f4p_real.realloc(block, size);
     }
-    return any_realloc(block, size, 0);
+    return any_realloc(&(struct resize){block, size, 0, frame});
 }
 
-void *f4p_sample_realloc_arrow(void *block, size_t size, size_t alignment)
+void *f4p_sample_realloc_arrow(void *block, size_t size, size_t alignment, uintptr_t frame)
 {
-    return any_realloc(block, size, alignment ? alignment : 1);
+    return any_realloc(&(struct resize){block, size, alignment ? alignment : 1, frame});
 }

@@ -23,19 +23,21 @@ enum f4p_call_function {
 struct f4p_call {
     enum f4p_call_function function;
     size_t first, size;
+    uintptr_t frame;
     int error; /* what posix_memalign returned */
 };
 
-COLD void *f4p_sample_call(enum f4p_call_function function, size_t first, size_t size);
-COLD int f4p_sample_posix_memalign(void **block, size_t alignment, size_t size);
-COLD void *f4p_sample_realloc(void *block, size_t size);
-COLD void f4p_sample_free(void *block);
+/** `frame`, here and below: CALLERS_FRAME() in the hook. */
+COLD void *f4p_sample_call(enum f4p_call_function function, size_t first, size_t size, uintptr_t frame);
+COLD int f4p_sample_posix_memalign(void **block, size_t alignment, size_t size, uintptr_t frame);
+COLD void *f4p_sample_realloc(void *block, size_t size, uintptr_t frame);
+COLD void f4p_sample_free(void *block, uintptr_t frame);
 
 /** The same for Arrow's allocator; f4p_sample_forget() is what comes before its free. */
-COLD void *f4p_sample_realloc_arrow(void *block, size_t size, size_t alignment);
-COLD void f4p_sample_forget(void *block);
+COLD void *f4p_sample_realloc_arrow(void *block, size_t size, size_t alignment, uintptr_t frame);
+COLD void f4p_sample_forget(void *block, uintptr_t frame);
 
 /** Whether a sample is due for `size` bytes; if so the thread's gap is redrawn and *shift is the one it ended. */
-bool f4p_sample_due(size_t size, uint8_t *shift);
+bool f4p_sample_due(size_t size, uint8_t *shift, uintptr_t frame);
 
 #endif

@@ -22,11 +22,12 @@ void f4p_sample_leave(void);
 /** The writer's `gone`: the filter need not say "maybe" for that address any more. */
 void f4p_sample_gone(uint64_t address, uint8_t kind);
 
-/** Sets thread->inside, which the caller clears, and takes the time. Before the lock. `frame`: the caller's. */
-void f4p_sample_begin(struct f4p_sample *s, uint8_t shift, void *frame);
+/** Sets thread->inside, which the caller clears, and takes the time. Before the lock. `frame`: CALLERS_FRAME() in the
+ * hook. */
+void f4p_sample_begin(struct f4p_sample *s, uint8_t shift, uintptr_t frame);
 
-/** Called within a slow path of this thread, as by a signal handler; `frame` is the caller's. */
-bool f4p_sample_nested(struct f4p_thread_state *t, void *frame);
+/** Called within a slow path of this thread, as by a signal handler; `frame` as above. */
+bool f4p_sample_nested(struct f4p_thread_state *t, uintptr_t frame);
 
 /** Under the lock: site of the calling stack and thread; a request that failed; the end, which leaves. */
 uint32_t f4p_sample_site(struct f4p_writer *w, const struct f4p_sample *s);

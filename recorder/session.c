@@ -501,7 +501,7 @@ void f4p_session_start(void)
     struct f4p_session *session = &f4p_session;
     int saved = errno;
 
-    f4p_thread_enter(&f4p_thread, __builtin_frame_address(0));
+    f4p_thread_enter(&f4p_thread, CALLERS_FRAME());
     session->start_ns = monotonic_ns();
     f4p_say_start();
     f4p_config_read(&session->config);
@@ -604,7 +604,7 @@ static void finish(enum f4p_status status, enum f4p_passive_reason reason)
 
     if (!session->open || !session->has_file || session->stopped || f4p_session_forked() || t->inside)
         return;
-    f4p_thread_enter(t, __builtin_frame_address(0));
+    f4p_thread_enter(t, CALLERS_FRAME());
     if (f4p_lock((uint32_t)syscall(SYS_gettid))) {
         here.looked_ns = 0;
         if (f4p_session_file_whole(f4p_session_now() + LOOK_PERIOD_NS)) {

@@ -18,7 +18,7 @@ struct f4p_thread_state {
     uint8_t shift;       /* interval the current gap was drawn under */
     bool seeded;
     bool inside;          /* in a slow path: what it allocates is not sampled */
-    uintptr_t frame;      /* of the function that set `inside` */
+    uintptr_t frame;      /* CALLERS_FRAME() in the hook whose slow path that is */
     uint64_t object_size; /* not 0: the next malloc serves a sampled Python object of this size */
     uint8_t object_shift;
 };
@@ -45,10 +45,10 @@ static inline bool f4p_thread_take(uint64_t size)
 #endif
 }
 
-/** Begins a slow path; `frame` is the address of the frame that it ends with. */
-static inline void f4p_thread_enter(struct f4p_thread_state *t, void *frame)
+/** Begins a slow path; `frame` is CALLERS_FRAME() in its hook. */
+static inline void f4p_thread_enter(struct f4p_thread_state *t, uintptr_t frame)
 {
-    t->frame = (uintptr_t)frame;
+    t->frame = frame;
     t->inside = true;
 }
 

@@ -38,7 +38,7 @@ static uint64_t next(uint64_t *random)
 static void release(void *block)
 {
     if (f4p_filter_maybe(block))
-        f4p_sample_free(block);
+        f4p_sample_free(block, CALLERS_FRAME());
     else
         f4p_real.free(block);
 }
@@ -51,13 +51,13 @@ static void *work(void *context)
         unsigned slot = (unsigned)(r % OWN);
         uint64_t size = MARK + 0x1000 * (r >> 20 & 15);
         if (!w->block[slot]) {
-            w->block[slot] = f4p_sample_call(r & 64 ? F4P_CALL_MALLOC : F4P_CALL_CALLOC, 1, size);
+            w->block[slot] = f4p_sample_call(r & 64 ? F4P_CALL_MALLOC : F4P_CALL_CALLOC, 1, size, CALLERS_FRAME());
         } else if (r & 128) {
             release(w->block[slot]);
             w->block[slot] = NULL;
             continue;
         } else {
-            w->block[slot] = f4p_sample_realloc(w->block[slot], size);
+            w->block[slot] = f4p_sample_realloc(w->block[slot], size, CALLERS_FRAME());
         }
         ck_assert_ptr_nonnull(w->block[slot]);
         w->size[slot] = size;

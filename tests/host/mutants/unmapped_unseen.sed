@@ -1,2 +1,2 @@
 # maps.c: munmap is not looked at
-/^int f4p_maps_unmap/,/^}/s/^    forget_range(at, bytes);//
+/^int f4p_maps_unmap/,/^}/s/^    forget_range(at, bytes, frame);//
