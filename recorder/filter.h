@@ -1,9 +1,10 @@
 /*
- * Was this pointer sampled? A counting filter says "no" or "maybe"; the live table knows. Counters change under the
- * recorder's lock and are read without it: a pointer's counter is up before its block is handed out.
+ * Was this pointer sampled? A counting filter says "no" or "maybe"; the live table knows. Slots change under the
+ * recorder's lock, each by one store, and are read without it: a pointer is in its slot before its block is handed out.
  *
- * Few samples: a small filter that stays in the cache. Many: a large one, in which the blocks of a page share a cache
- * line. A second one, by another hash, spares most of the others the lock.
+ * Few samples: the filter's first part serves, which stays in the cache. Many: all of it. The blocks of a page share a
+ * cache line. A slot is a counter (4 bits) and the exclusive or of its pointers' marks (4 bits), by which most others
+ * are told from a pointer that is alone there. A second filter, by another hash, spares the rest the lock.
  */
 #ifndef FIL4PROD_FILTER_H
 #define FIL4PROD_FILTER_H
@@ -16,28 +17,45 @@
 #define F4P_FILTER_SMALL_BITS 16
 #define F4P_FILTER_LARGE_BITS 20
 #define F4P_FILTER_SECOND_BITS 20
-#define F4P_FILTER_SMALL_LIMIT 2048 /* live samples; beyond them the large filter serves */
+#define F4P_FILTER_SMALL_LIMIT 2048 /* live samples; beyond them all of it serves */
 
-/* Which one serves: its address, a multiple of 64, + 64 - bits. One word, so that readers need no lock. */
-extern HIDDEN uint64_t f4p_filter_shape;
+extern HIDDEN uint8_t f4p_filter_slots[1u << F4P_FILTER_LARGE_BITS];
+extern HIDDEN uint8_t f4p_filter_second[1u << F4P_FILTER_SECOND_BITS >> 1];
+extern HIDDEN uint32_t f4p_filter_mask; /* how much of `slots` serves */
 
-static inline volatile uint8_t *f4p_filter_slot(uint64_t shape, const void *pointer)
+/* Of the page's number Fibonacci hashing takes the upper 20 of 32 bits; a block's place in its page changes the last 6.
+ */
+static inline volatile uint8_t *f4p_filter_slot(uint32_t mask, const void *pointer)
 {
     uintptr_t address = (uintptr_t)pointer;
-    uint64_t page = (address >> 12) * 0x9e3779b97f4a7c15u >> (shape & 63);
-    return (volatile uint8_t *)(shape & ~(uint64_t)63) + (page ^ (address >> 4 & 63));
+    uint32_t page = (uint32_t)(address >> 12) * 0x9e3779b1u >> (32 - F4P_FILTER_LARGE_BITS);
+    return &f4p_filter_slots[(page ^ (uint32_t)(address >> 6)) & mask];
 }
 
 static inline bool f4p_filter_maybe(const void *pointer)
 {
-    uint64_t shape = __atomic_load_n(&f4p_filter_shape, __ATOMIC_RELAXED);
-    return *f4p_filter_slot(shape, pointer) != 0; /* volatile: as good as atomic, and one instruction */
+    uint32_t mask = __atomic_load_n(&f4p_filter_mask, __ATOMIC_RELAXED);
+    return *f4p_filter_slot(mask, pointer) != 0; /* volatile: as good as atomic, and one instruction */
+}
+
+/** Bits of a pointer that are independent of its slot: 20 for the second filter, 4 for the mark. */
+static inline uint32_t f4p_filter_hash(const void *pointer)
+{
+    return (uint32_t)((uintptr_t)pointer * 0xc2b2ae3d27d4eb4fu >> 40);
 }
 
 /** The second opinion, for slow paths: still only "no" or "maybe". */
-bool f4p_filter_likely(const void *pointer);
+static inline bool f4p_filter_likely(const void *pointer)
+{
+    uint8_t slot = *f4p_filter_slot(__atomic_load_n(&f4p_filter_mask, __ATOMIC_RELAXED), pointer);
+    uint32_t hash = f4p_filter_hash(pointer);
+    if (!slot || ((slot & 15) == 1 && slot >> 4 != (hash & 15)))
+        return false;
+    volatile uint8_t *pair = &f4p_filter_second[hash >> 5];
+    return (*pair >> (hash >> 4) % 2 * 4 & 15) != 0;
+}
 
-/** Under the lock. Adding tells how many samples are live, by which the large filter takes over. */
+/** Under the lock. Adding tells how many samples are live, by which all of the filter begins to serve. */
 void f4p_filter_add(const void *pointer);
 void f4p_filter_remove(const void *pointer);
 

@@ -31,7 +31,7 @@ struct f4p_call {
 COLD void *f4p_sample_call(enum f4p_call_function function, size_t first, size_t size, uintptr_t frame);
 COLD int f4p_sample_posix_memalign(void **block, size_t alignment, size_t size, uintptr_t frame);
 COLD void *f4p_sample_realloc(void *block, size_t size, uintptr_t frame);
-COLD void f4p_sample_free(void *block, uintptr_t frame);
+void f4p_sample_free(void *block, uintptr_t frame);
 
 /** The same for Arrow's allocator; f4p_sample_forget() is what comes before its free. */
 COLD void *f4p_sample_realloc_arrow(void *block, size_t size, size_t alignment, uintptr_t frame);

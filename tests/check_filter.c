@@ -1,0 +1,120 @@
+/* The filter never says "no" of a sampled block, and seldom "maybe" of another. */
+#include <check.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "format/format.h"
+#include "recorder/filter.h"
+#include "recorder/session.h"
+
+#define MANY 200000
+
+static struct f4p_live live[MANY];
+static uint32_t next[MANY];
+
+static const void *block(uint64_t i, uint64_t stride)
+{
+    return (const void *)(uintptr_t)(0x7f1200000010 + i * stride);
+}
+
+static void begin(void)
+{
+    struct f4p_writer *w = &f4p_session.writer;
+    w->live = live;
+    w->live_index.next = next;
+    memset(&w->state, 0, sizeof(w->state));
+    f4p_filter_reset();
+}
+
+/* As a sample's alloc does it. */
+static void add(uint32_t i, uint64_t stride)
+{
+    struct f4p_writer *w = &f4p_session.writer;
+    f4p_filter_add(block(i, stride));
+    live[i] = (struct f4p_live){.address = (uintptr_t)block(i, stride), .kind = F4P_KIND_MALLOC};
+    next[i] = 0;
+    w->state.live.samples++;
+    w->state.live_high = i + 1;
+}
+
+static bool sampled(const void *pointer)
+{
+    return f4p_filter_maybe(pointer) && f4p_filter_likely(pointer);
+}
+
+static const uint64_t strides[] = {16, 80, 608, 4112, 262160, 266240, 1u << 20};
+
+/* Added before and after the filter grows; every other one removed; all of them looked at. */
+START_TEST(test_filter_never_misses)
+{
+    uint64_t stride = strides[_i];
+    unsigned wrong = 0, gone = 0;
+    begin();
+    for (uint32_t i = 0; i < MANY; i++)
+        add(i, stride);
+    ck_assert_uint_gt(f4p_filter_mask, (1u << F4P_FILTER_SMALL_BITS) - 1);
+    for (uint32_t i = 0; i < MANY; i++)
+        wrong += !sampled(block(i, stride));
+    ck_assert_uint_eq(wrong, 0);
+    for (uint32_t i = 0; i < MANY; i += 2)
+        f4p_filter_remove(block(i, stride));
+    for (uint32_t i = 1; i < MANY; i += 2)
+        wrong += !sampled(block(i, stride));
+    ck_assert_uint_eq(wrong, 0);
+    for (uint32_t i = 0; i < MANY; i += 2) /* control: what was removed is forgotten */
+        gone += !sampled(block(i, stride));
+    ck_assert_uint_gt(gone, MANY / 2 - MANY / 100);
+}
+END_TEST
+
+/* What a job frees beside its samples: other strides, other pages. Rates of chance: 1 - exp(-live / slots). */
+START_TEST(test_filter_false_alarms)
+{
+    unsigned first = 0, both = 0;
+    uint32_t count = _i ? MANY : F4P_FILTER_SMALL_LIMIT;
+    begin();
+    for (uint32_t i = 0; i < count; i++)
+        add(i, 266240);
+    for (uint32_t i = 0; i < 1000000; i++) {
+        const void *other = (const void *)(uintptr_t)(0x55aa00000020 + (uint64_t)i * 96);
+        first += f4p_filter_maybe(other);
+        both += sampled(other);
+    }
+    ck_assert_uint_lt(first, _i ? 190000 : 35000);
+    ck_assert_uint_lt(both, _i ? 7000 : 100);
+    ck_assert_uint_gt(first, 10000); /* control: they are counted */
+}
+END_TEST
+
+/* Counters stop at their end and stay: rather "maybe" for ever than a miss. */
+START_TEST(test_filter_full_slot)
+{
+    const void *pointer = block(7, 80);
+    begin();
+    for (int i = 0; i < 40; i++)
+        f4p_filter_add(pointer);
+    for (int i = 0; i < 39; i++)
+        f4p_filter_remove(pointer);
+    ck_assert(sampled(pointer));
+    f4p_filter_reset();
+    ck_assert(!sampled(pointer));
+    f4p_filter_remove(pointer); /* a free that was missed at the end of a fork */
+    f4p_filter_add(pointer);
+    ck_assert(sampled(pointer));
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("filter");
+    TCase *tests = tcase_create("filter");
+    tcase_add_loop_test(tests, test_filter_never_misses, 0, sizeof(strides) / sizeof(*strides));
+    tcase_add_loop_test(tests, test_filter_false_alarms, 0, 2);
+    tcase_add_test(tests, test_filter_full_slot);
+    suite_add_tcase(suite, tests);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
