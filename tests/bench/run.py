@@ -85,6 +85,20 @@ class Bench:
             return {"LD_PRELOAD": self.empty}
         return self.recorded(INTERVAL="1") if variant == "exact" else self.recorded()
 
+    def samples(self, argv, stdin, **settings):
+        """How many samples a run has."""
+        measure.execute(argv, self.recorded(MIN_HEAP="0", CHILDREN="no", **settings), stdin)
+        analyze = [os.path.join(self.build, "fil4prod-analyze"), "--json", os.path.join(self.scratch, "t.trace")]
+        report = subprocess.run(analyze, capture_output=True, check=True).stdout
+        self.drop_traces()
+        return json.loads(report)["trace"]["samples"]
+
+    def mean_interval(self, argv, stdin):
+        """Bytes per sample over the whole of a run as users have it. Under callgrind the same CPU budget would allow
+        other intervals: time and instructions go apart there."""
+        fixed = 65536
+        return max(fixed * self.samples(argv, stdin, INTERVAL=str(fixed)) // max(self.samples(argv, stdin), 1), 1)
+
     def drop_traces(self):
         """Removes traces; returns how many there were."""
         traces = [name for name in os.listdir(self.scratch) if name.startswith("t.trace")]
@@ -128,7 +142,9 @@ def bench_workload(bench, work):
         exact.add({v: r.cpu for v, r in results.items()})
     row["exact_cpu"] = exact.ratio("exact", "bare")
     if work.callgrind and shutil.which("valgrind"):
-        counts = {v: measure.instructions(small, bench.environment(v), bench.scratch, work.stdin) for v in ("bare", "empty", "fil4prod")}
+        mean = str(bench.mean_interval(argv, work.stdin))
+        environments = {"bare": {}, "empty": bench.environment("empty"), "fil4prod": bench.recorded(INTERVAL=mean)}
+        counts = {v: measure.instructions(argv, env, bench.scratch, work.stdin) for v, env in environments.items()}
         bench.drop_traces()
         if all(counts.values()):
             row["instructions"] = counts
