@@ -27,9 +27,17 @@ const char *f4p_confidence_name(enum f4p_confidence confidence)
 
 const char *f4p_signal_name(int signal, char buffer[F4P_NUMBER_BYTES])
 {
-    const char *name = sigabbrev_np(signal);
-    if (name)
-        snprintf(buffer, F4P_NUMBER_BYTES, "SIG%s", name);
+    /* sigabbrev_np came with glibc 2.32 */
+#define S(name) [name] = #name
+    static const char *const names[] = {
+        S(SIGHUP),  S(SIGINT),    S(SIGQUIT), S(SIGILL),   S(SIGTRAP), S(SIGABRT), S(SIGBUS),  S(SIGFPE),
+        S(SIGKILL), S(SIGUSR1),   S(SIGSEGV), S(SIGUSR2),  S(SIGPIPE), S(SIGALRM), S(SIGTERM), S(SIGSTKFLT),
+        S(SIGCHLD), S(SIGCONT),   S(SIGSTOP), S(SIGTSTP),  S(SIGTTIN), S(SIGTTOU), S(SIGURG),  S(SIGXCPU),
+        S(SIGXFSZ), S(SIGVTALRM), S(SIGPROF), S(SIGWINCH), S(SIGPOLL), S(SIGPWR),  S(SIGSYS),
+    };
+#undef S
+    if (signal > 0 && (size_t)signal < sizeof names / sizeof *names && names[signal])
+        snprintf(buffer, F4P_NUMBER_BYTES, "%s", names[signal]);
     else
         snprintf(buffer, F4P_NUMBER_BYTES, "signal %d", signal);
     return buffer;
@@ -171,9 +179,9 @@ static void say_failure(const struct f4p_facts *f, struct f4p_verdict *v)
     if (!f->trace->failure_count)
         return;
     uint64_t before = f->end_ns > f->failure.t_ns ? f->end_ns - f->failure.t_ns : 0;
-    const char *why = f->failure.error ? strerrordesc_np((int)f->failure.error) : NULL;
+    const char *why = f->failure.error ? strerror((int)f->failure.error) : "no memory";
     say(v, "a request for %s failed (%s) %s before the end; %zu failed in all",
-        f4p_text_bytes(size, (double)f->failure.size, f->units), why ? why : "no memory", f4p_text_span(ago, before),
+        f4p_text_bytes(size, (double)f->failure.size, f->units), why, f4p_text_span(ago, before),
         f->trace->failure_count + (size_t)f->trace->state.lost[F4P_LOSS_failed]);
 }
 
@@ -393,8 +401,7 @@ static void phrase_cause(const struct f4p_facts *f, const struct rule *rule, str
     } else if (v->kind == F4P_DEATH_KILLED && f->page_cache && f->own.near) {
         snprintf(v->cause, sizeof v->cause, "%s; the limit was full of page cache, which is no OOM", rule->cause);
     } else if (f->trace->has_launch && f->trace->launch.exec_errno) {
-        const char *why = strerrordesc_np((int)f->trace->launch.exec_errno);
-        snprintf(v->cause, sizeof v->cause, "%s", why ? why : "exec failed");
+        snprintf(v->cause, sizeof v->cause, "%s", strerror((int)f->trace->launch.exec_errno));
     } else {
         snprintf(v->cause, sizeof v->cause, "%s%s", rule->cause, failed);
     }
