@@ -56,8 +56,10 @@ static int add_file(struct f4p_job *job, const char *path, struct f4p_error *err
         return -1;
     }
     if (job->symbol_options) /* without memory for them there are no names */
-        f4p_symbols_resolve(job->traces[job->count], job->symbol_options, &job->symbols[job->count]);
+        f4p_symbols_start(job->traces[job->count], job->symbol_options, &job->symbols[job->count]);
     job->paths[job->count++] = copy;
+    while (!job->later && f4p_symbols_take(job->symbols[job->count - 1], -1))
+        ;
     return 0;
 }
 
@@ -129,4 +131,70 @@ void f4p_job_close(struct f4p_job *job)
         free(job->paths[i]);
     }
     job->count = 0;
+}
+
+/* ---- names that come later ---- */
+
+/* What first screens show comes first, of all traces. */
+static struct f4p_symbols *find_nameless(const struct f4p_job *job)
+{
+    struct f4p_symbols *found = NULL;
+    for (size_t i = 0; i < job->count; i++) {
+        struct f4p_symbol_progress progress = {0};
+        f4p_symbols_progress(job->symbols[i], &progress);
+        if (progress.front)
+            return job->symbols[i];
+        if (!found && progress.done < progress.all)
+            found = job->symbols[i];
+    }
+    return found;
+}
+
+bool f4p_job_name(struct f4p_job *job, int timeout_ms)
+{
+    return f4p_symbols_take(find_nameless(job), timeout_ms) || find_nameless(job);
+}
+
+int f4p_job_names_fd(struct f4p_job *job)
+{
+    struct f4p_symbols *symbols;
+    int fd = -1;
+    while (fd < 0 && (symbols = find_nameless(job)))
+        fd = f4p_symbols_fd(symbols);
+    return fd;
+}
+
+struct f4p_symbol_progress f4p_job_progress(const struct f4p_job *job)
+{
+    struct f4p_symbol_progress progress = {0};
+    for (size_t i = 0; i < job->count; i++)
+        f4p_symbols_progress(job->symbols[i], &progress);
+    return progress;
+}
+
+void f4p_job_lend_names(const struct f4p_job *old, struct f4p_job *job)
+{
+    for (size_t i = 0; i < job->count; i++)
+        for (size_t k = 0; k < old->count; k++)
+            if (old->symbols[k] && !strcmp(job->paths[i], old->paths[k]) &&
+                f4p_symbols_lend(old->symbols[k], job->traces[i]))
+                job->symbols[i] = old->symbols[k];
+}
+
+void f4p_job_keep_names(struct f4p_job *old, struct f4p_job *job, bool give_back)
+{
+    for (size_t i = 0; i < job->count; i++) {
+        struct f4p_symbols *lent = job->symbols[i];
+        if (give_back) {
+            job->symbols[i] = NULL;
+            continue;
+        }
+        for (size_t k = 0; lent && k < old->count; k++)
+            if (old->symbols[k] == lent)
+                old->symbols[k] = NULL;
+        if (lent)
+            f4p_symbols_move(lent, job->traces[i]);
+        else if (job->symbol_options)
+            f4p_symbols_start(job->traces[i], job->symbol_options, &job->symbols[i]);
+    }
 }

@@ -39,6 +39,9 @@ static void catch_signals(void)
     sigaction(SIGPIPE, &action, NULL);
 }
 
+#define NAMES_MS 150       /* that names may take before the first screen */
+#define FRONT_NAMES_MS 400 /* those that it shows */
+
 static time_t started;
 static bool progress_shown;
 
@@ -166,24 +169,62 @@ static int pack(const struct f4p_options *options, const struct f4p_job *job, si
     return 0;
 }
 
-static int show(const struct f4p_options *options, struct f4p_job *job, struct f4p_report *report)
+static uint64_t now_ms(void)
+{
+    struct timespec ts;
+    clock_gettime(CLOCK_MONOTONIC, &ts);
+    return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
+}
+
+/* Names that come soon are there before the first screen is, so that it need not change. Patterns ask for all names. */
+static void await_names(struct f4p_job *job, const struct f4p_options *options)
+{
+    const struct f4p_filter *filter = &options->filter;
+    bool patterns = filter->focus || filter->ignore || filter->hide || filter->show_from;
+    uint64_t begin = now_ms(), passed = 0;
+    bool more = true;
+    while (more && job->later) {
+        uint64_t most = f4p_job_progress(job).front ? FRONT_NAMES_MS : NAMES_MS;
+        if (!patterns && passed >= most)
+            break;
+        more = f4p_job_name(job, patterns ? -1 : (int)(most - passed));
+        passed = now_ms() - begin;
+    }
+}
+
+/* Without a terminal that will do: text, with all names. */
+static int write_text(const struct f4p_options *options, struct f4p_job *job, size_t base_from,
+                      struct f4p_report *report)
+{
+    char error[512];
+    int status = 0;
+    if (f4p_job_progress(job).done < f4p_job_progress(job).all) {
+        while (f4p_job_name(job, -1))
+            ;
+        f4p_report_free(report);
+        status = f4p_report_make(report, options, job, base_from, error, sizeof error);
+    }
+    if (status)
+        complain(error);
+    return status ? status : write_face(report, options->text ? options->text : "-", false);
+}
+
+static int show(const struct f4p_options *options, struct f4p_job *job, size_t base_from, struct f4p_report *report)
 {
     int status = 0;
 #ifdef HAVE_NCURSESW
     if (options->tui && (status = f4p_tui_run(options, job, report)) >= 0)
         return status;
-#else
-    (void)job;
 #endif
     status = options->json ? write_face(report, options->json, true) : 0;
     if ((options->text || options->tui) && !status)
-        status = write_face(report, options->text ? options->text : "-", false);
+        status = write_text(options, job, base_from, report);
     return status;
 }
 
 static int run(const struct f4p_options *options)
 {
-    struct f4p_job job = {.symbol_options = &options->symbols};
+    struct f4p_job job = {.symbol_options = &options->symbols, .later = options->tui};
     struct f4p_report report = {0};
     char error[512];
     size_t base_from = 0;
@@ -197,6 +238,7 @@ static int run(const struct f4p_options *options)
         goto out;
     if (options->pack && ((status = pack(options, &job, base_from)) || (!options->text && !options->json)))
         goto out;
+    await_names(&job, options);
     status = f4p_report_make(&report, options, &job, base_from, error, sizeof error);
     end_progress();
     if (status) {
@@ -206,7 +248,7 @@ static int run(const struct f4p_options *options)
     for (size_t i = 0; i < options->at_count && !options->quiet; i++)
         if (!report.at[i].known)
             fprintf(stderr, "fil4prod-analyze: --at %s: nothing is known of that time\n", options->at[i]);
-    status = show(options, &job, &report);
+    status = show(options, &job, base_from, &report);
     report_gates(&report);
     if (!status)
         status = exit_status(&report);

@@ -1,220 +1,62 @@
 #include "symbols.h"
 
 #include <errno.h>
-#include <limits.h>
+#include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "intern.h"
 #include "symbols_private.h"
 
-#define MAX_FUNCTION 4096u
-#define MAX_FILE 4096u
-#define CPU_SECONDS 60
-#define MEMORY_BYTES (8ull << 30) /* of address space: debug files are mapped */
-#define DEBUG "/usr/lib/debug"
 #define MAX_SYMBOLS (16u << 20)
+#define INPUT_BYTES (64u << 10)
+#define PIPE_BYTES (1 << 20) /* what the child may be ahead by */
+
+/* A module whose file told nothing. */
+struct miss {
+    uint32_t module;
+    enum f4p_symbol_why why;
+};
 
 struct f4p_symbols {
+    struct f4p_trace *trace;
+    const struct f4p_symbol_options *options;
     struct f4p_symbol_view *views; /* the trace's own first */
-    size_t count, room;
+    size_t count, room, own_count;
     struct f4p_strings strings;
-    struct f4p_symbol_miss *missing;
+    struct miss *missing;
     size_t missing_count;
+
+    struct f4p_symbol_address *list; /* all that were or will be looked up, modules in one piece each */
+    size_t list_count;
+    size_t front;    /* what is wanted first: so many of them */
+    size_t position; /* those before it are done with */
+
+    pid_t child;     /* 0: none runs */
+    size_t child_to; /* it goes so far */
+    uint32_t module; /* it is at; F4P_NONE: it has not begun */
+    int fd;
+    uint8_t *input;
+    size_t input_bytes;
 };
 
-/* What goes through the pipe, each followed by its names. */
-enum message_kind { MESSAGE_BEGIN = 1, MESSAGE_SYMBOL = 2, MESSAGE_STATUS = 3 };
+/* ---- what was found ---- */
 
-struct message {
-    uint32_t kind, module;
-    uint64_t offset;
-    uint32_t depth, line;
-    uint32_t function_bytes, file_bytes; /* STATUS: function_bytes is enum f4p_symbol_status */
-};
-
-/* ---- what is to be looked up ---- */
-
-static int by_address(const void *a, const void *b)
-{
-    const struct f4p_symbol_address *x = a, *y = b;
-    if (x->module != y->module)
-        return x->module < y->module ? -1 : 1;
-    return x->offset < y->offset ? -1 : x->offset > y->offset;
-}
-
-static bool has(const struct f4p_symbol_address *sorted, size_t count, const struct f4p_symbol_address *wanted)
-{
-    return count && bsearch(wanted, sorted, count, sizeof *sorted, by_address);
-}
-
-static size_t distinct(struct f4p_symbol_address *list, size_t count)
-{
-    size_t kept = 0;
-    qsort(list, count, sizeof *list, by_address);
-    for (size_t i = 0; i < count; i++)
-        if (!kept || by_address(&list[kept - 1], &list[i]))
-            list[kept++] = list[i];
-    return kept;
-}
-
-struct f4p_symbol_address *f4p_symbols_addresses(const struct f4p_trace *trace, bool nameless, size_t *count)
-{
-    struct f4p_symbol_address *known = malloc((trace->symbol_count + 1) * sizeof *known);
-    struct f4p_symbol_address *list = malloc((trace->node_count + 1) * sizeof *list);
-    *count = 0;
-    if (!known || !list) {
-        free(known);
-        free(list);
-        return NULL;
-    }
-    for (size_t i = 0; i < trace->symbol_count; i++)
-        known[i] = (struct f4p_symbol_address){trace->symbols[i].module, trace->symbols[i].offset};
-    size_t known_count = nameless ? distinct(known, trace->symbol_count) : 0, used = 0;
-    for (size_t i = 0; i < trace->node_count; i++) {
-        uint32_t object = trace->nodes[i].object;
-        struct f4p_symbol_address address = {object - F4P_NODE_NATIVE, trace->nodes[i].offset};
-        if (object >= F4P_NODE_NATIVE && object < F4P_NODE_SPECIAL && address.module < trace->module_count &&
-            !has(known, known_count, &address))
-            list[used++] = address;
-    }
-    free(known);
-    *count = distinct(list, used);
-    return list;
-}
-
-/* ---- the child ---- */
-
-struct worker {
-    FILE *out;
-    uint32_t module;
-};
-
-static void send(struct worker *worker, struct message *message, const char *function, const char *file)
-{
-    message->module = worker->module;
-    fwrite(message, sizeof *message, 1, worker->out);
-    if (message->kind == MESSAGE_SYMBOL) {
-        fwrite(function, 1, message->function_bytes, worker->out);
-        fwrite(file, 1, message->file_bytes, worker->out);
-    }
-}
-
-static void send_symbol(void *context, const struct f4p_symbol_found *found)
-{
-    char *readable = f4p_symbols_demangle(found->function);
-    const char *function = readable ? readable : found->function;
-    struct message message = {.kind = MESSAGE_SYMBOL,
-                              .offset = found->offset,
-                              .depth = found->depth,
-                              .line = found->line,
-                              .function_bytes = (uint32_t)strnlen(function, MAX_FUNCTION),
-                              .file_bytes = (uint32_t)strnlen(found->file, MAX_FILE)};
-    send(context, &message, function, found->file);
-    free(readable);
-}
-
-/* The path under which a module's file is looked for. false: too long. */
-static bool map_path(const struct f4p_symbol_options *options, const char *path, char to[PATH_MAX])
-{
-    for (size_t i = 0; i < options->path_map_count; i++) {
-        const char *map = options->path_maps[i], *equals = strchr(map, '=');
-        size_t from = (size_t)(equals - map);
-        if (strncmp(path, map, from) == 0)
-            return snprintf(to, PATH_MAX, "%s%s", equals + 1, path + from) < PATH_MAX;
-    }
-    return snprintf(to, PATH_MAX, "%s", path) < PATH_MAX;
-}
-
-/* The debug file of a build-id below `debug`. false: it has none. */
-static bool debug_file(const struct f4p_module_view *module, const char *debug, char to[PATH_MAX])
-{
-    char id[F4P_BUILD_ID_TEXT];
-    f4p_symbols_build_id(id, module);
-    return module->build_id_bytes >= 2 &&
-           snprintf(to, PATH_MAX, "%s/.build-id/%.2s/%s.debug", debug, id, id + 2) < PATH_MAX;
-}
-
-static void look_up(struct worker *worker, const struct f4p_trace *trace, const struct f4p_symbol_options *options,
-                    const struct f4p_symbol_address *list, size_t count)
-{
-    const struct f4p_module_view *module = &trace->modules[list->module];
-    struct message message = {.kind = MESSAGE_BEGIN};
-    enum f4p_symbol_status status = F4P_SYMBOL_NO_FILE;
-    char path[PATH_MAX], mapped[PATH_MAX];
-    const char *const directories[] = {DEBUG, mapped};
-    uint64_t *offsets = malloc(count * sizeof *offsets);
-    if (!offsets)
-        return;
-    worker->module = list->module;
-    for (size_t i = 0; i < count; i++)
-        offsets[i] = list[i].offset;
-    send(worker, &message, "", "");
-    fflush(worker->out); /* if this one crashes, the parent knows which it was */
-    if (!map_path(options, DEBUG, mapped))
-        strcpy(mapped, DEBUG);
-    if (module->path[0] == '/' && map_path(options, module->path, path))
-        status = f4p_symbols_read_file(path, mapped, module, offsets, count, send_symbol, worker);
-    for (int i = 0; i < 2 && status != F4P_SYMBOL_READ; i++)
-        if (debug_file(module, directories[i], path) &&
-            f4p_symbols_read_file(path, mapped, module, offsets, count, send_symbol, worker) == F4P_SYMBOL_READ)
-            status = F4P_SYMBOL_READ;
-    if (status != F4P_SYMBOL_READ && module->path[0] == '/') {
-        message.kind = MESSAGE_STATUS;
-        message.function_bytes = status;
-        send(worker, &message, "", "");
-    }
-    free(offsets);
-}
-
-static void work(int fd, const struct f4p_trace *trace, const struct f4p_symbol_options *options,
-                 const struct f4p_symbol_address *list, size_t count)
-{
-    struct rlimit cpu = {CPU_SECONDS, CPU_SECONDS}, core = {0, 0};
-    struct worker worker = {.out = fdopen(fd, "w")};
-    setrlimit(RLIMIT_CPU, &cpu);
-    setrlimit(RLIMIT_CORE, &core);
-#ifndef __SANITIZE_ADDRESS__
-    struct rlimit memory = {MEMORY_BYTES, MEMORY_BYTES};
-    setrlimit(RLIMIT_AS, &memory);
-#endif
-    static const int fatal[] = {SIGSEGV, SIGBUS, SIGFPE, SIGABRT, SIGILL, SIGINT, SIGTERM, SIGHUP, SIGPIPE};
-    for (size_t i = 0; i < sizeof fatal / sizeof *fatal; i++)
-        signal(fatal[i], SIG_DFL);
-    unsetenv("DEBUGINFOD_URLS"); /* no network unless asked */
-    for (size_t from = 0, to; worker.out && from < count; from = to) {
-        for (to = from + 1; to < count && list[to].module == list[from].module;)
-            to++;
-        look_up(&worker, trace, options, list + from, to - from);
-    }
-    bool failed = !worker.out || fflush(worker.out);
-    _exit(failed);
-}
-
-/* ---- the parent ---- */
-
-static bool receive(FILE *in, char *text, uint32_t bytes, uint32_t most)
-{
-    if (bytes > most || fread(text, 1, bytes, in) != bytes)
-        return false;
-    text[bytes] = '\0';
-    return true;
-}
-
-static int add(struct f4p_symbols *s, const struct message *m, const char *function, const char *file)
+static int add(struct f4p_symbols *s, const struct f4p_symbol_message *m, const char *function, const char *file)
 {
     if (s->count >= MAX_SYMBOLS)
         return 0;
     if (s->count == s->room) {
-        size_t room = s->room ? s->room * 2 : 256;
+        size_t room = s->room * 2;
         struct f4p_symbol_view *views = realloc(s->views, room * sizeof *views);
         if (!views)
             return -1;
         s->views = views;
+        s->trace->symbols = views;
         s->room = room;
     }
     uint32_t function_id = f4p_strings_put(&s->strings, function), file_id = f4p_strings_put(&s->strings, file);
@@ -231,118 +73,280 @@ static int add(struct f4p_symbols *s, const struct message *m, const char *funct
 
 static int add_missing(struct f4p_symbols *s, uint32_t module, enum f4p_symbol_why why)
 {
-    struct f4p_symbol_miss *missing = realloc(s->missing, (s->missing_count + 1) * sizeof *missing);
+    struct miss *missing = realloc(s->missing, (s->missing_count + 1) * sizeof *missing);
     if (!missing)
         return -1;
     s->missing = missing;
-    missing[s->missing_count++] = (struct f4p_symbol_miss){module, why};
+    missing[s->missing_count++] = (struct miss){module, why};
     return 0;
 }
 
-/* Reads until the child is done or gone; *last is the module it began last. */
-static int take_all(struct f4p_symbols *s, FILE *in, uint32_t *last)
+/* An address's inlined functions come one by one: only whole modules are shown. */
+static void settle(struct f4p_symbols *s, size_t position)
 {
-    static char function[MAX_FUNCTION + 1], file[MAX_FILE + 1];
-    struct message m;
-    while (fread(&m, sizeof m, 1, in) == 1) {
-        if (m.kind == MESSAGE_BEGIN) {
-            *last = m.module;
-        } else if (m.kind == MESSAGE_STATUS) {
-            if (add_missing(s, m.module,
-                            m.function_bytes == F4P_SYMBOL_OTHER_BUILD ? F4P_SYMBOL_WHY_OTHER_BUILD
-                                                                       : F4P_SYMBOL_WHY_NO_FILE))
-                return -1;
-        } else if (!receive(in, function, m.function_bytes, MAX_FUNCTION) ||
-                   !receive(in, file, m.file_bytes, MAX_FILE)) {
-            break;
-        } else if (add(s, &m, function, file)) {
-            return -1;
+    s->position = position;
+    s->trace->symbol_count = s->count;
+}
+
+/* Where `module` begins in what the child has before it, or the end of that. */
+static size_t find_module(const struct f4p_symbols *s, uint32_t module)
+{
+    size_t at = s->position;
+    while (at < s->child_to && s->list[at].module != module)
+        at++;
+    return at;
+}
+
+/* ---- the child's messages ---- */
+
+static int take_message(struct f4p_symbols *s, const struct f4p_symbol_message *m, const uint8_t *names)
+{
+    static char function[F4P_SYMBOL_MAX_NAME + 1], file[F4P_SYMBOL_MAX_NAME + 1];
+    if (m->kind == F4P_SYMBOL_MESSAGE_BEGIN) {
+        size_t at = find_module(s, m->module);
+        if (at < s->child_to) {
+            s->module = m->module;
+            settle(s, at);
         }
+        return 0;
     }
-    return 0;
+    if (m->module != s->module)
+        return 0;
+    if (m->kind == F4P_SYMBOL_MESSAGE_STATUS)
+        return add_missing(s, m->module,
+                           m->function_bytes == F4P_SYMBOL_OTHER_BUILD ? F4P_SYMBOL_WHY_OTHER_BUILD
+                                                                       : F4P_SYMBOL_WHY_NO_FILE);
+    memcpy(function, names, m->function_bytes);
+    function[m->function_bytes] = '\0';
+    memcpy(file, names + m->function_bytes, m->file_bytes);
+    file[m->file_bytes] = '\0';
+    return add(s, m, function, file);
 }
 
-/* One child; returns how many of the addresses are done with. 0: none could be started. */
-static size_t run_child(struct f4p_symbols *s, const struct f4p_trace *trace, const struct f4p_symbol_options *options,
-                        const struct f4p_symbol_address *list, size_t count, bool *failed)
+/* All messages that have come whole. 0, 1: the child speaks nonsense, -1: no memory. */
+static int take_messages(struct f4p_symbols *s)
 {
-    int ends[2], status = 0;
-    uint32_t last = F4P_NONE;
-    if (pipe(ends))
-        return 0;
+    size_t at = 0;
+    int status = 0;
+    while (status == 0 && s->input_bytes - at >= sizeof(struct f4p_symbol_message)) {
+        struct f4p_symbol_message m;
+        memcpy(&m, s->input + at, sizeof m);
+        bool named = m.kind == F4P_SYMBOL_MESSAGE_SYMBOL;
+        if (named && (m.function_bytes > F4P_SYMBOL_MAX_NAME || m.file_bytes > F4P_SYMBOL_MAX_NAME))
+            return 1;
+        size_t bytes = sizeof m + (named ? (size_t)m.function_bytes + m.file_bytes : 0);
+        if (s->input_bytes - at < bytes)
+            break;
+        status = take_message(s, &m, s->input + at + sizeof m);
+        at += bytes;
+    }
+    s->input_bytes -= at;
+    memmove(s->input, s->input + at, s->input_bytes);
+    return status;
+}
+
+/* ---- the child ---- */
+
+/* What is wanted first has one of its own. false: none could be started. */
+static bool start_child(struct f4p_symbols *s)
+{
+    int ends[2];
+    s->child_to = s->position < s->front ? s->front : s->list_count;
+    s->module = F4P_NONE;
+    s->input_bytes = 0;
+    if (pipe2(ends, O_CLOEXEC))
+        return false;
     fflush(NULL);
     pid_t child = fork();
     if (child == 0) {
         close(ends[0]);
-        work(ends[1], trace, options, list, count);
+        f4p_symbols_work(ends[1], s->trace, s->options, s->list + s->position, s->child_to - s->position);
     }
     close(ends[1]);
-    FILE *in = child > 0 ? fdopen(ends[0], "r") : NULL;
-    if (in) {
-        *failed |= take_all(s, in, &last) != 0;
-        fclose(in);
-    } else {
+    if (child < 0) {
         close(ends[0]);
+        return false;
     }
-    while (child > 0 && waitpid(child, &status, 0) < 0 && errno == EINTR)
-        ;
-    if (!in || *failed)
-        return 0;
-    if (WIFEXITED(status) || last == F4P_NONE)
-        return count;
-    *failed |= add_missing(s, last, F4P_SYMBOL_WHY_UNREADABLE) != 0;
-    size_t done = 0; /* it crashed: go on behind the module it was at */
-    while (done < count && list[done].module <= last)
-        done++;
-    return done;
+    fcntl(ends[0], F_SETPIPE_SZ, PIPE_BYTES);
+    s->child = child;
+    s->fd = ends[0];
+    return true;
 }
 
-int f4p_symbols_resolve(struct f4p_trace *trace, const struct f4p_symbol_options *options, struct f4p_symbols **out)
+/* Its wait status. */
+static int end_child(struct f4p_symbols *s)
 {
-    size_t count, done = 0;
-    bool failed = false;
+    int status = 0;
+    close(s->fd);
+    while (waitpid(s->child, &status, 0) < 0 && errno == EINTR)
+        ;
+    s->child = 0;
+    return status;
+}
+
+static void kill_child(struct f4p_symbols *s)
+{
+    if (s->child) {
+        kill(s->child, SIGKILL);
+        end_child(s);
+    }
+}
+
+static void give_up(struct f4p_symbols *s)
+{
+    kill_child(s);
+    settle(s, s->position);
+    s->list_count = s->position;
+}
+
+/* The pipe has ended. After a crash: on behind the module it was at. */
+static void take_end(struct f4p_symbols *s)
+{
+    int status = end_child(s);
+    size_t at = s->child_to;
+    if (!WIFEXITED(status) && s->module == F4P_NONE) {
+        give_up(s);
+        return;
+    }
+    if (!WIFEXITED(status)) {
+        add_missing(s, s->module, F4P_SYMBOL_WHY_UNREADABLE);
+        for (at = s->position; at < s->child_to && s->list[at].module == s->module;)
+            at++;
+    }
+    settle(s, at);
+}
+
+int f4p_symbols_fd(struct f4p_symbols *s)
+{
+    if (!s || s->position >= s->list_count)
+        return -1;
+    if (!s->child && !start_child(s))
+        give_up(s);
+    return s->child ? s->fd : -1;
+}
+
+bool f4p_symbols_take(struct f4p_symbols *s, int timeout_ms)
+{
+    struct pollfd input = {.fd = f4p_symbols_fd(s), .events = POLLIN};
+    if (input.fd < 0)
+        return false;
+    if (poll(&input, 1, timeout_ms) <= 0)
+        return true;
+    ssize_t got = read(s->fd, s->input + s->input_bytes, INPUT_BYTES - s->input_bytes);
+    if (got < 0 && errno == EINTR)
+        return true;
+    if (got <= 0) {
+        take_end(s);
+        return f4p_symbols_fd(s) >= 0;
+    }
+    s->input_bytes += (size_t)got;
+    if (take_messages(s))
+        give_up(s);
+    return s->position < s->list_count;
+}
+
+/* ---- all of it ---- */
+
+int f4p_symbols_start(struct f4p_trace *trace, const struct f4p_symbol_options *options, struct f4p_symbols **out)
+{
     *out = NULL;
     if (options->none || !trace->module_count)
         return 0;
-    struct f4p_symbol_address *list = f4p_symbols_addresses(trace, true, &count);
     struct f4p_symbols *s = calloc(1, sizeof *s);
-    if (!list || !s) {
-        free(list);
-        free(s);
+    if (!s)
         return -1;
-    }
+    *s = (struct f4p_symbols){.trace = trace, .options = options, .own_count = trace->symbol_count};
     s->room = trace->symbol_count + 256;
     s->views = malloc(s->room * sizeof *s->views);
-    failed = !s->views;
-    if (!failed && trace->symbol_count)
-        memcpy(s->views, trace->symbols, trace->symbol_count * sizeof *s->views);
-    s->count = trace->symbol_count;
-    for (size_t step; !failed && done < count; done += step)
-        if (!(step = run_child(s, trace, options, list + done, count - done, &failed)))
-            break;
-    free(list);
-    if (failed) {
+    s->input = malloc(INPUT_BYTES);
+    s->list = f4p_symbols_addresses(trace, true, &s->list_count);
+    if (!s->views || !s->input || !s->list) {
         f4p_symbols_free(s);
         return -1;
     }
+    s->front = f4p_symbols_order(trace, s->list, s->list_count);
+    if (trace->symbol_count)
+        memcpy(s->views, trace->symbols, trace->symbol_count * sizeof *s->views);
+    s->count = trace->symbol_count;
     trace->symbols = s->views;
-    trace->symbol_count = s->count;
     *out = s;
     return 0;
 }
 
-const struct f4p_symbol_miss *f4p_symbols_missing(const struct f4p_symbols *symbols, size_t *count)
+int f4p_symbols_resolve(struct f4p_trace *trace, const struct f4p_symbol_options *options, struct f4p_symbols **out)
 {
-    *count = symbols ? symbols->missing_count : 0;
-    return symbols ? symbols->missing : NULL;
+    if (f4p_symbols_start(trace, options, out))
+        return -1;
+    while (f4p_symbols_take(*out, -1))
+        ;
+    return 0;
+}
+
+bool f4p_symbols_lend(const struct f4p_symbols *s, struct f4p_trace *trace)
+{
+    if (s->own_count || trace->symbol_count || trace->module_count < s->trace->module_count)
+        return false;
+    for (size_t i = 0; i < s->trace->module_count; i++) {
+        const struct f4p_module_view *a = &s->trace->modules[i], *b = &trace->modules[i];
+        if (strcmp(a->path, b->path) != 0 || a->build_id_bytes != b->build_id_bytes ||
+            (a->build_id_bytes && memcmp(a->build_id, b->build_id, a->build_id_bytes) != 0))
+            return false;
+    }
+    trace->symbols = s->views;
+    trace->symbol_count = s->trace->symbol_count;
+    return true;
+}
+
+void f4p_symbols_move(struct f4p_symbols *s, struct f4p_trace *trace)
+{
+    size_t count;
+    struct f4p_symbol_address *more = f4p_symbols_addresses(trace, false, &count);
+    s->trace = trace;
+    if (more)
+        count = f4p_symbols_without(more, count, s->list, s->list_count);
+    struct f4p_symbol_address *list = more ? realloc(s->list, (s->list_count + count + 1) * sizeof *list) : NULL;
+    if (list) {
+        memcpy(list + s->list_count, more, count * sizeof *list);
+        s->list = list;
+        s->list_count += count;
+    }
+    free(more);
+}
+
+void f4p_symbols_progress(const struct f4p_symbols *s, struct f4p_symbol_progress *p)
+{
+    if (!s)
+        return;
+    p->all += s->list_count;
+    p->done += s->position;
+    p->names += s->trace->symbol_count;
+    p->front |= s->position < s->front && s->position < s->list_count;
+}
+
+enum f4p_symbol_why f4p_symbols_nothing(const struct f4p_symbols *s, uint32_t module)
+{
+    size_t at = 0;
+    if (!s)
+        return F4P_SYMBOL_WHY_NOT_ASKED;
+    for (size_t i = 0; i < s->missing_count; i++)
+        if (s->missing[i].module == module)
+            return s->missing[i].why;
+    while (at < s->list_count && s->list[at].module != module)
+        at++;
+    return at == s->list_count ? F4P_SYMBOL_WHY_NOT_ASKED
+           : at < s->position  ? F4P_SYMBOL_WHY_STRIPPED
+                               : F4P_SYMBOL_WHY_PENDING;
 }
 
 void f4p_symbols_free(struct f4p_symbols *symbols)
 {
     if (!symbols)
         return;
+    kill_child(symbols);
     free(symbols->views);
     free(symbols->missing);
+    free(symbols->list);
+    free(symbols->input);
     f4p_strings_free(&symbols->strings);
     free(symbols);
 }

@@ -23,10 +23,35 @@ struct f4p_symbol_options {
 };
 
 /**
- * Adds to trace->symbols what can be found for the addresses of its nodes that have none. *out owns the memory and must
- * outlive the trace's use; NULL if no file was to be looked at. -1: out of memory, the trace is as before.
+ * Makes ready to look for names of the addresses of a trace's nodes that have none. *out owns the names and must
+ * outlive the trace's use, as must `options` outlive *out; NULL if no file is to be looked at. -1: out of memory.
  */
+int f4p_symbols_start(struct f4p_trace *trace, const struct f4p_symbol_options *options, struct f4p_symbols **out);
+
+/** Adds to trace->symbols what has been found of whole modules since; waits `timeout_ms` for some of it (-1: as long as
+ * it takes). Modules with the lines that hold most come first. false: all is done, or cannot be. NULL is done. */
+bool f4p_symbols_take(struct f4p_symbols *symbols, int timeout_ms);
+
+/** Becomes readable when there is something to take; may be another after each f4p_symbols_take(). -1: all is done. */
+int f4p_symbols_fd(struct f4p_symbols *symbols);
+
+/** Both at once. */
 int f4p_symbols_resolve(struct f4p_trace *trace, const struct f4p_symbol_options *options, struct f4p_symbols **out);
+
+struct f4p_symbol_progress {
+    size_t done, all; /* addresses */
+    size_t names;     /* in the trace now */
+    bool front;       /* some of the lines that a first screen shows are to be looked up still */
+};
+/** Adds to `progress`. */
+void f4p_symbols_progress(const struct f4p_symbols *symbols, struct f4p_symbol_progress *progress);
+
+/** Gives the names found to a trace without any that was read from the same file later; until f4p_symbols_take().
+ * false: it is not the same program, or has names of its own. */
+bool f4p_symbols_lend(const struct f4p_symbols *symbols, struct f4p_trace *trace);
+/** Goes on with a trace to which the names were lent: what it has new is looked up, too. */
+void f4p_symbols_move(struct f4p_symbols *symbols, struct f4p_trace *trace);
+
 void f4p_symbols_free(struct f4p_symbols *symbols);
 
 /* Why addresses have no name. X(NAME, text) */
@@ -37,7 +62,8 @@ void f4p_symbols_free(struct f4p_symbols *symbols);
     X(UNREADABLE, "its file is damaged or too much to read") \
     X(PACKED, "they had none when the trace was packed")     \
     X(NO_PATH, "code that stands in no file")                \
-    X(NOT_ASKED, "files were not looked at")
+    X(NOT_ASKED, "files were not looked at")                 \
+    X(PENDING, "its file is being looked at")
 
 enum f4p_symbol_why {
 #define X(name, text) F4P_SYMBOL_WHY_##name,
@@ -63,6 +89,9 @@ struct f4p_symbol_gap *f4p_symbols_gaps(const struct f4p_trace *trace, const str
 /** The build-id in hexadecimal, "" if the module has none. Returns `out`. */
 #define F4P_BUILD_ID_TEXT 65u
 const char *f4p_symbols_build_id(char out[F4P_BUILD_ID_TEXT], const struct f4p_module_view *module);
+
+/** What becomes of C++ names, and why; *readable: they are made so. */
+const char *f4p_symbols_cxx(bool *readable);
 
 /** Writes the trace file with trace->symbols embedded to `out`; the trace's own path: appended in place. An existing
  * other file needs `force`. 0, or -1 and one line in `error`. */

@@ -31,16 +31,11 @@ const char *f4p_symbols_why(enum f4p_symbol_why why)
 static enum f4p_symbol_why why_of(const struct f4p_trace *trace, const struct f4p_symbols *symbols, uint32_t module,
                                   bool some_named)
 {
-    size_t count;
-    const struct f4p_symbol_miss *missing = f4p_symbols_missing(symbols, &count);
     if (trace->modules[module].path[0] != '/')
         return F4P_SYMBOL_WHY_NO_PATH;
     if (some_named && trace->header->compatible & F4P_COMPAT_PACKED)
         return F4P_SYMBOL_WHY_PACKED;
-    for (size_t i = 0; i < count; i++)
-        if (missing[i].module == module)
-            return missing[i].why;
-    return symbols ? F4P_SYMBOL_WHY_STRIPPED : F4P_SYMBOL_WHY_NOT_ASKED;
+    return f4p_symbols_nothing(symbols, module);
 }
 
 static int by_nameless(const void *a, const void *b)

@@ -13,6 +13,8 @@
 
 #define FOLLOW_MS 1000
 #define FILTER_IDLE_MS 120
+#define NAMES_MS 500    /* between two pictures with more names, at least */
+#define PROGRESS_MS 200 /* between two words on how many there are */
 
 static const struct f4p_view_ops *const views[F4P_VIEW_COUNT] = {
     [F4P_VIEW_VERDICT] = &f4p_view_verdict, [F4P_VIEW_TIME] = &f4p_view_time,       [F4P_VIEW_TREE] = &f4p_view_tree,
@@ -474,6 +476,7 @@ static void take_key(struct f4p_tui *tui, int key, struct f4p_click where)
         f4p_tui_changed(tui);
         return;
     }
+    tui->touched = true;
     if (tui->prompt != F4P_PROMPT_NONE) {
         if (key >= 0)
             prompt_key(tui, key);
@@ -526,19 +529,115 @@ static void do_due(struct f4p_tui *tui)
     later(tui);
 }
 
+/* ---- names that are still being looked up ---- */
+
+/* The address that the selected row stands for, as it has no name: the file, to be freed, and *offset. NULL: it has. */
+static char *nameless_row(struct f4p_tui *tui, uint64_t *offset)
+{
+    const struct f4p_model *m = tui->report->model;
+    enum f4p_view_id view = current(tui);
+    bool listed = view == F4P_VIEW_VERDICT || view == F4P_VIEW_TREE || view == F4P_VIEW_TOP || view == F4P_VIEW_DIFF;
+    uint32_t frame = listed ? frame_now(tui) : F4P_NONE;
+    if (frame == F4P_NONE || !f4p_model_frame(m, frame)->offset)
+        return NULL;
+    *offset = f4p_model_frame(m, frame)->offset - 1;
+    return strdup(f4p_model_string(m, f4p_model_frame(m, frame)->file));
+}
+
+/* The row that it has become: the first with its name. */
+static void select_named(struct f4p_tui *tui, const char *file, uint64_t offset)
+{
+    char label[F4P_TUI_CELL_BYTES];
+    struct f4p_browser *browser = browser_now(tui);
+    uint32_t frame = browser ? f4p_tui_named(tui, file, offset) : F4P_NONE;
+    if (frame == F4P_NONE)
+        return;
+    f4p_tui_frame_label(tui, frame, label, sizeof label);
+    size_t before = browser->cursor;
+    f4p_browser_select(browser, 0);
+    if (!find_text(tui, label, true, true))
+        f4p_browser_select(browser, before);
+}
+
+/* The pictures with more names are few: one soon, then ever longer apart if they take long, and the last. */
+static void show_names(struct f4p_tui *tui, uint64_t begin)
+{
+    struct f4p_browser *browser = tui->touched ? NULL : browser_now(tui);
+    if (browser) { /* nobody chose the row: it is the first, whatever stands there */
+        browser->has_id = false;
+        browser->cursor = 0;
+    }
+    uint64_t offset = 0;
+    char *file = browser ? NULL : nameless_row(tui, &offset);
+    tui->names.shown = f4p_job_progress(tui->job).names;
+    if (!f4p_tui_rebuild(tui) && file)
+        select_named(tui, file, offset);
+    free(file);
+    uint64_t end = now_ms(), took = end - begin;
+    tui->names.next_ms = end + (took * 10 > NAMES_MS ? took * 10 : NAMES_MS);
+}
+
+/* Takes what is there; false: nothing to draw. */
+static bool take_names(struct f4p_tui *tui)
+{
+    uint64_t now = now_ms();
+    bool more = f4p_job_name(tui->job, 0);
+    struct f4p_symbol_progress p = f4p_job_progress(tui->job);
+    unsigned before = tui->names.percent;
+    tui->names.percent = more ? (unsigned)(p.done * 100 / p.all) : 100;
+    if (p.names != tui->names.shown && (!more || now >= tui->names.next_ms)) {
+        show_names(tui, now);
+        return true;
+    }
+    if (!more)
+        f4p_tui_changed(tui); /* what has no name is known now */
+    if (more && (tui->names.percent == before || now < tui->names.drawn_ms + PROGRESS_MS))
+        return false;
+    tui->names.drawn_ms = now;
+    return true;
+}
+
+/* What comes first: a key, `due` work, names, or the end of `wait`. */
+static int next_key(struct f4p_tui *tui, bool due, int wait, struct f4p_click *where)
+{
+    if (due || tui->filter_due)
+        return f4p_screen_key(&tui->screen, due ? 0 : FILTER_IDLE_MS, -1, where);
+    int other = f4p_job_names_fd(tui->job);
+    bool more = other >= 0 && f4p_job_progress(tui->job).names != tui->names.shown;
+    if (more) {
+        uint64_t now = now_ms(), left = now < tui->names.next_ms ? tui->names.next_ms - now : 0;
+        wait = wait < 0 || left < (uint64_t)wait ? (int)left : wait;
+    }
+    if (other < 0 && tui->names.percent < 100)
+        return F4P_KEY_OTHER; /* it ended, or had to be given up */
+    int key = f4p_screen_key(&tui->screen, wait, other, where);
+    return key == F4P_KEY_NONE && more ? F4P_KEY_OTHER : key;
+}
+
+/* ---- all of it ---- */
+
 static int loop(struct f4p_tui *tui)
 {
     uint64_t next_ms = now_ms() + FOLLOW_MS;
+    struct f4p_symbol_progress p = f4p_job_progress(tui->job);
+    tui->names.shown = p.names;
+    tui->names.percent = p.done < p.all ? (unsigned)(p.done * 100 / p.all) : 100;
+    tui->names.next_ms = now_ms() + NAMES_MS;
     draw(tui);
     while (!tui->done) {
         struct f4p_click where = {.row = -1};
         int wait = follow(tui, &next_ms);
         bool due = tui->later || tui->rebuild_due;
-        int key = f4p_screen_key(&tui->screen, due ? 0 : tui->filter_due ? FILTER_IDLE_MS : wait, &where);
+        int key = next_key(tui, due, wait, &where);
         if (key == F4P_KEY_GONE)
             return F4P_EXIT_INTERRUPTED;
         if (key == F4P_KEY_NONE && !tui->filter_due && !due)
             continue;
+        if (key == F4P_KEY_OTHER) {
+            if (take_names(tui))
+                draw(tui);
+            continue;
+        }
         if (key == F4P_KEY_NONE && due) {
             do_due(tui);
         } else if (key == F4P_KEY_NONE) {

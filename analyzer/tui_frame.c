@@ -161,7 +161,11 @@ void f4p_frame_foot(struct f4p_tui *tui, const char *hint)
                         tui->message, false);
         return;
     }
-    const char *state = !tui->options->follow ? "" : tui->ended ? " ended" : " live";
+    char state[40] = "";
+    if (tui->names.percent < 100)
+        snprintf(state, sizeof state, " names %u %%", tui->names.percent);
+    if (tui->options->follow)
+        snprintf(state + strlen(state), sizeof state - strlen(state), tui->ended ? " ended" : " live");
     int right = (int)strlen(state);
     draw_hints(tui, row, screen->columns - 1 - right, hint);
     if (right)

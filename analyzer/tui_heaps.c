@@ -151,6 +151,7 @@ static void adopt(struct f4p_tui *tui, const struct f4p_report *report)
     f4p_report_free(tui->report);
     *tui->report = *report;
     tui->report->job = tui->job;
+    tui->names.shown = f4p_job_progress(tui->job).names;
     if (f4p_tui_filter_set(&tui->filter, report->model, filter, error, sizeof error))
         f4p_tui_say(tui, true, "filter: %s", error);
     if (tui->instant.kind != F4P_MOMENT_TIME)
@@ -160,17 +161,20 @@ static void adopt(struct f4p_tui *tui, const struct f4p_report *report)
 
 int f4p_tui_reload(struct f4p_tui *tui)
 {
-    struct f4p_job job = {.symbol_options = tui->job->symbol_options};
+    struct f4p_job job = {.later = true}, old = *tui->job;
     struct f4p_report report = {.options = tui->options};
     char error[256];
     size_t base_from = 0;
-    if (open_all(tui->options, &job, &base_from) ||
-        f4p_report_make(&report, tui->options, &job, base_from, error, sizeof error)) {
+    int failed = open_all(tui->options, &job, &base_from);
+    f4p_job_lend_names(&old, &job);
+    if (failed || f4p_report_make(&report, tui->options, &job, base_from, error, sizeof error)) {
         f4p_report_free(&report);
+        f4p_job_keep_names(&old, &job, true);
         f4p_job_close(&job);
         return -1;
     }
-    struct f4p_job old = *tui->job;
+    job.symbol_options = old.symbol_options;
+    f4p_job_keep_names(&old, &job, false);
     *tui->job = job;
     adopt(tui, &report);
     f4p_job_close(&old);

@@ -137,6 +137,13 @@ struct f4p_tui {
     bool rebuild_due;                   /* the same: the model is to be built as `own` has it */
     char message[512];                  /* shown until the next key */
     bool message_bad;
+    bool touched; /* a key was pressed */
+    struct {
+        size_t shown;     /* in the model */
+        uint64_t next_ms; /* when it may be built anew for some of more */
+        unsigned percent; /* found; 100: all */
+        uint64_t drawn_ms;
+    } names;
     bool ended; /* --follow: the job is over */
     bool done;
 };
@@ -197,6 +204,8 @@ void f4p_tui_draw_line(const struct f4p_tui *tui, uint32_t frame, int row);
 const char *f4p_tui_nothing(const struct f4p_tui *tui);
 /** The id of a string in the model of now, or F4P_NONE. `text` may be NULL. */
 uint32_t f4p_tui_string(const struct f4p_tui *tui, const char *text);
+/** The innermost frame that the address `offset` of the ELF file `file` has been given a name as; F4P_NONE: none. */
+uint32_t f4p_tui_named(const struct f4p_tui *tui, const char *file, uint64_t offset);
 /** By frame: nonzero if its label or library has `text`, as f4p_browser_find() has it; free() it. NULL: no memory. */
 uint8_t *f4p_tui_frames_with(const struct f4p_tui *tui, const char *text);
 /** By stack: nonzero if `frame` is in it; free() it. NULL: no frame, or no memory. */

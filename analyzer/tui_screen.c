@@ -279,25 +279,30 @@ static int take_mouse(struct f4p_click *click)
     return F4P_KEY_CLICK;
 }
 
-int f4p_screen_key(struct f4p_screen *screen, int timeout_ms, struct f4p_click *click)
+int f4p_screen_key(struct f4p_screen *screen, int timeout_ms, int other, struct f4p_click *click)
 {
-    struct pollfd input = {.fd = STDIN_FILENO, .events = POLLIN};
+    struct pollfd inputs[2] = {{.fd = STDIN_FILENO, .events = POLLIN}, {.fd = other, .events = POLLIN}};
+    bool others = false;
     if (leave)
         return F4P_KEY_GONE;
     int key = getch(); /* what curses has read already */
     if (key == ERR) {
-        int ready = poll(&input, 1, timeout_ms);
-        if (leave || (ready > 0 && input.revents & (POLLERR | POLLNVAL)))
+        int ready = poll(inputs, 2, timeout_ms);
+        short terminal_has = ready > 0 ? inputs[0].revents : 0;
+        others = ready > 0 && inputs[1].revents;
+        if (leave || terminal_has & (POLLERR | POLLNVAL))
             return F4P_KEY_GONE;
         key = getch();
-        if (key == ERR && ready > 0) /* readable, and nothing to read: the terminal is gone */
-            return input.revents & POLLHUP ? F4P_KEY_GONE : F4P_KEY_NONE;
+        if (key == ERR && terminal_has) /* readable, and nothing to read: the terminal is gone */
+            return terminal_has & POLLHUP ? F4P_KEY_GONE : F4P_KEY_NONE;
     }
     if (fit(screen) || key == KEY_RESIZE)
         return F4P_KEY_RESIZED;
     if (key == KEY_MOUSE)
         return take_mouse(click);
-    return key == ERR ? F4P_KEY_NONE : key;
+    if (key == ERR)
+        return others ? F4P_KEY_OTHER : F4P_KEY_NONE;
+    return key;
 }
 
 void f4p_screen_copy(const char *text)

@@ -55,7 +55,8 @@ enum f4p_key {
     F4P_KEY_RESIZED = -3,
     F4P_KEY_CLICK = -4,
     F4P_KEY_WHEEL_UP = -5,
-    F4P_KEY_WHEEL_DOWN = -6
+    F4P_KEY_WHEEL_DOWN = -6,
+    F4P_KEY_OTHER = -7
 };
 
 /** Takes the terminal. 0, or -1: standard input or output is none, or it cannot place a cursor. */
@@ -85,9 +86,10 @@ void f4p_screen_fill(const struct f4p_screen *screen, int row, int column, int c
 /** Where the cursor shall stand; row -1: nowhere. */
 void f4p_screen_cursor(int row, int column);
 
-/** The next key; waits `timeout_ms` at most, -1: for ever. GONE: a signal or the terminal's end asks to leave. A
- * printable character beyond ASCII comes as its bytes. */
-int f4p_screen_key(struct f4p_screen *screen, int timeout_ms, struct f4p_click *click);
+/** The next key; waits `timeout_ms` at most, -1: for ever. GONE: a signal or the terminal's end asks to leave. OTHER:
+ * no key, but the file descriptor `other` (-1: none) became readable. A printable character beyond ASCII comes as its
+ * bytes. */
+int f4p_screen_key(struct f4p_screen *screen, int timeout_ms, int other, struct f4p_click *click);
 
 /** Sends `text` to the terminal's clipboard. Only where takes_osc_52. */
 void f4p_screen_copy(const char *text);

@@ -97,6 +97,34 @@ uint32_t f4p_tui_string(const struct f4p_tui *tui, const char *text)
     return F4P_NONE;
 }
 
+static uint32_t frame_of(const struct f4p_tui *tui, const char *module, const struct f4p_symbol_view *symbol)
+{
+    const struct f4p_model *m = tui->report->model;
+    uint32_t function = f4p_tui_string(tui, symbol->function);
+    uint32_t file = f4p_tui_string(tui, *symbol->file ? symbol->file : module);
+    for (uint32_t i = 0; i < m->frames.count; i++) {
+        const struct f4p_frame *frame = f4p_model_frame(m, i);
+        if (frame->language == F4P_LANGUAGE_NATIVE && frame->function == function && frame->file == file &&
+            frame->line == symbol->line && !frame->offset)
+            return i;
+    }
+    return F4P_NONE;
+}
+
+uint32_t f4p_tui_named(const struct f4p_tui *tui, const char *file, uint64_t offset)
+{
+    for (size_t i = 0; i < tui->job->count; i++) {
+        const struct f4p_trace *trace = tui->job->traces[i];
+        for (size_t k = 0; k < trace->symbol_count; k++) {
+            const struct f4p_symbol_view *symbol = &trace->symbols[k];
+            if (symbol->offset == offset && !symbol->depth && symbol->module < trace->module_count &&
+                !strcmp(trace->modules[symbol->module].path, file))
+                return frame_of(tui, file, symbol);
+        }
+    }
+    return F4P_NONE;
+}
+
 uint8_t *f4p_tui_frames_with(const struct f4p_tui *tui, const char *text)
 {
     const struct f4p_model *m = tui->report->model;

@@ -7,10 +7,12 @@
 #include <check.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "analyzer/symbols_private.h"
@@ -256,6 +258,108 @@ START_TEST(test_symbols_pack)
 }
 END_TEST
 
+/* ---- names that come later ---- */
+
+static struct f4p_symbol_progress progress_now(void)
+{
+    struct f4p_symbol_progress progress = {0};
+    f4p_symbols_progress(symbols, &progress);
+    return progress;
+}
+
+START_TEST(test_symbols_come_later)
+{
+    const struct f4p_symbol_options options = {0};
+    struct f4p_trace *trace = make(exe, 0);
+    ck_assert_int_eq(f4p_symbols_start(trace, &options, &symbols), 0);
+    ck_assert_uint_eq(trace->symbol_count, 0);
+    ck_assert_int_eq(why_nameless(trace), F4P_SYMBOL_WHY_PENDING);
+    ck_assert_uint_eq(progress_now().done, 0);
+    ck_assert_uint_eq(progress_now().all, 1);
+    ck_assert(progress_now().front);
+    struct pollfd input = {.fd = f4p_symbols_fd(symbols), .events = POLLIN};
+    ck_assert_int_ge(input.fd, 0);
+    ck_assert_int_eq(poll(&input, 1, 60000), 1);
+    while (f4p_symbols_take(symbols, 60000))
+        ;
+    expect_name(trace);
+    ck_assert_int_eq(f4p_symbols_fd(symbols), -1);
+    ck_assert_uint_eq(progress_now().done, 1);
+    ck_assert(!progress_now().front);
+    ck_assert_uint_eq(progress_now().names, trace->symbol_count);
+    drop();
+}
+END_TEST
+
+START_TEST(test_symbols_given_up_leave_no_child)
+{
+    const struct f4p_symbol_options options = {0};
+    struct f4p_trace *trace = make(exe, 0);
+    ck_assert_int_eq(f4p_symbols_start(trace, &options, &symbols), 0);
+    ck_assert_int_ge(f4p_symbols_fd(symbols), 0);
+    ck_assert_int_ge(waitpid(-1, NULL, WNOHANG), 0); /* there is one */
+    drop();
+    ck_assert_int_eq(waitpid(-1, NULL, WNOHANG), -1);
+}
+END_TEST
+
+START_TEST(test_symbols_go_on_with_a_newer_trace)
+{
+    const struct f4p_symbol_options options = {0};
+    struct f4p_trace *trace = make(exe, 0);
+    struct f4p_sketch old = sketch;
+    struct f4p_symbols *found;
+    ck_assert_int_eq(f4p_symbols_start(trace, &options, &symbols), 0);
+    while (f4p_symbols_take(symbols, -1))
+        ;
+    found = symbols;
+    struct f4p_trace *newer = make("/nowhere/at/all", 0);
+    ck_assert(!f4p_symbols_lend(found, newer)); /* another program */
+    f4p_sketch_free(&sketch);
+    newer = make(exe, 0);
+    ck_assert(f4p_symbols_lend(found, newer));
+    expect_name(newer);
+    struct f4p_node *node = (struct f4p_node *)&newer->nodes[newer->node_count - 1];
+    node->offset--; /* an address that the older one had not */
+    f4p_symbols_move(found, newer);
+    f4p_sketch_free(&old);
+    ck_assert_uint_eq(progress_now().done, 1);
+    ck_assert_uint_eq(progress_now().all, 2);
+    size_t count = newer->symbol_count;
+    while (f4p_symbols_take(found, -1))
+        ;
+    ck_assert_uint_gt(newer->symbol_count, count);
+    ck_assert_uint_eq(newer->symbols[count].offset, node->offset);
+    ck_assert_str_eq(newer->symbols[count].function, "known_function");
+    drop();
+}
+END_TEST
+
+/* 60 modules with one address each; the 50th holds most, those behind it nothing. */
+START_TEST(test_symbols_of_the_heaviest_lines_are_first)
+{
+    size_t count;
+    f4p_sketch_start(&sketch, 1, 0);
+    for (uint32_t i = 0; i < 60; i++) {
+        char path[32];
+        snprintf(path, sizeof path, "/job/module%u.so", i);
+        uint32_t object = f4p_sketch_module(&sketch, path), site = f4p_sketch_site(&sketch, 0, 64, 1, &object);
+        if (i < 50)
+            f4p_writer_alloc(&sketch.f.w, &(struct f4p_block_facts){4096 * (i + 1), 100 + i, site, 0, F4P_KIND_MALLOC},
+                             1);
+    }
+    const struct f4p_trace *trace = f4p_sketch_open(&sketch, F4P_STATUS_EXITED);
+    struct f4p_symbol_address *list = f4p_symbols_addresses(trace, true, &count);
+    ck_assert_uint_eq(count, 60);
+    uint32_t first = list[0].module;
+    ck_assert_uint_eq(f4p_symbols_order(trace, list, count), 40);
+    for (uint32_t i = 0; i < 60; i++)
+        ck_assert_uint_eq(list[i].module, first + (i < 50 ? 49 - i : i));
+    free(list);
+    drop();
+}
+END_TEST
+
 static void check_name(const char *name, const char *want)
 {
     char *got = f4p_symbols_demangle(name);
@@ -319,6 +423,10 @@ int main(void)
     tcase_add_test(tc, test_symbols_follow_path_maps);
     tcase_add_test(tc, test_symbols_survive_hostile_files);
     tcase_add_test(tc, test_symbols_pack);
+    tcase_add_test(tc, test_symbols_come_later);
+    tcase_add_test(tc, test_symbols_given_up_leave_no_child);
+    tcase_add_test(tc, test_symbols_go_on_with_a_newer_trace);
+    tcase_add_test(tc, test_symbols_of_the_heaviest_lines_are_first);
     tcase_add_test(tc, test_names_of_rust);
     tcase_add_test(tc, test_names_of_cxx);
     suite_add_tcase(suite, tc);
