@@ -188,17 +188,21 @@ static void say_failure(const struct f4p_facts *f, struct f4p_verdict *v)
 static void say_end(const struct f4p_facts *f, struct f4p_verdict *v)
 {
     char name[F4P_NUMBER_BYTES];
-    int status = f->trace->launch.wait_status;
-    if (f->ended && WIFSIGNALED(status))
+    int status = f->status;
+    if (f->watched && WIFSIGNALED(status))
         say(v, "wait status: %s%s", f4p_signal_name(WTERMSIG(status), name), WCOREDUMP(status) ? ", core dumped" : "");
-    else if (f->ended)
+    else if (f->watched)
         say(v, "wait status: exit %d", WEXITSTATUS(status));
+    else if (f->ended)
+        say(v, "the process's own last word: exit %d", WEXITSTATUS(status));
     else if (f->launcher && f->alive != F4P_ALIVE_YES)
         say(v, "the launcher did not see the end: it ended together with the job, or the file was copied before");
     else if (!f->launcher)
         say(v, "no launcher watched: signal and exit status are not known");
     if (f->recorder_ended)
         say(v, "the process ran its exit handlers");
+    else if (f->trace->ending && f->trace->ending->how == F4P_ENDING_AT_ONCE)
+        say(v, "it left by _exit, without its exit handlers");
     else if (!f->ended && f->alive == F4P_ALIVE_NO)
         say(v, "the process is gone, and had run no exit handlers when the trace was last written");
     else if (!f->ended && f->alive == F4P_ALIVE_UNKNOWN)
@@ -211,14 +215,13 @@ static void say_end(const struct f4p_facts *f, struct f4p_verdict *v)
 
 static bool killed_by(const struct f4p_facts *f, int signal)
 {
-    return f->ended && WIFSIGNALED(f->trace->launch.wait_status) && WTERMSIG(f->trace->launch.wait_status) == signal;
+    return f->ended && WIFSIGNALED(f->status) && WTERMSIG(f->status) == signal;
 }
 
 /* The command was a shell or the like, and what it ran was killed. */
 static bool child_killed(const struct f4p_facts *f)
 {
-    return f->ended && WIFEXITED(f->trace->launch.wait_status) &&
-           WEXITSTATUS(f->trace->launch.wait_status) == 128 + SIGKILL;
+    return f->ended && WIFEXITED(f->status) && WEXITSTATUS(f->status) == 128 + SIGKILL;
 }
 
 static bool vanished(const struct f4p_facts *f)
@@ -243,7 +246,7 @@ static bool crashed(const struct f4p_facts *f)
 /* Ended by itself, and not well; without a launcher the status is not known. */
 static bool ended_badly(const struct f4p_facts *f)
 {
-    int status = f->trace->launch.wait_status;
+    int status = f->status;
     if (f->ended)
         return WIFEXITED(status) ? WEXITSTATUS(status) != 0 : killed_by(f, SIGABRT) || (f->failed_last && crashed(f));
     return f->recorder_ended && f->failed_last;
@@ -262,7 +265,7 @@ static bool any_limit(const struct f4p_facts *f)
 
 static bool rule_running(const struct f4p_facts *f)
 {
-    return !f->ended && f->alive == F4P_ALIVE_YES;
+    return !f->watched && f->alive == F4P_ALIVE_YES;
 }
 
 static bool rule_group_proved(const struct f4p_facts *f)
@@ -304,7 +307,7 @@ static bool rule_refused(const struct f4p_facts *f)
 
 static bool rule_killed(const struct f4p_facts *f)
 {
-    return f->ended && WIFSIGNALED(f->trace->launch.wait_status);
+    return f->ended && WIFSIGNALED(f->status);
 }
 
 static bool rule_child_killed(const struct f4p_facts *f)
@@ -412,16 +415,16 @@ void f4p_verdict_find(const struct f4p_trace *trace, enum f4p_alive alive, enum 
 {
     struct f4p_facts facts;
     const struct rule *rule = rules;
-    int status = trace->launch.wait_status;
     f4p_facts_find(&facts, trace, alive, units);
     while (!rule->holds(&facts))
         rule++;
     *verdict = (struct f4p_verdict){.kind = rule->kind, .confidence = rule->confidence, .exit_code = -1};
-    if (facts.ended && WIFSIGNALED(status)) {
-        verdict->signal = WTERMSIG(status);
-        verdict->core = WCOREDUMP(status);
-    } else if (facts.ended && WIFEXITED(status)) {
-        verdict->exit_code = WEXITSTATUS(status);
+    bool over = facts.ended && rule->kind != F4P_DEATH_RUNNING; /* one that said its last word may still be there */
+    if (over && WIFSIGNALED(facts.status)) {
+        verdict->signal = WTERMSIG(facts.status);
+        verdict->core = WCOREDUMP(facts.status);
+    } else if (over && WIFEXITED(facts.status)) {
+        verdict->exit_code = WEXITSTATUS(facts.status);
     }
     /* SIGKILL without any count to look at may still have been the OOM killer's. */
     if (verdict->kind == F4P_DEATH_KILLED && verdict->signal == SIGKILL && !facts.counted)

@@ -205,14 +205,18 @@ static void find_end(struct f4p_facts *f)
 {
     const struct f4p_trace *t = f->trace;
     f->launcher = t->has_launch;
-    f->ended = t->has_launch && t->launch.status == F4P_LAUNCH_ENDED;
+    f->watched = t->has_launch && t->launch.status == F4P_LAUNCH_ENDED;
+    f->ended = f->watched || t->ending;
+    f->status = f->watched ? t->launch.wait_status : t->ending ? W_EXITCODE((int)t->ending->status & 0xff, 0) : 0;
     f->recorder_ended = t->state.status == F4P_STATUS_EXITED;
     f->end_ns = t->state.t_ns;
     if (t->last && t->last->t_ns > f->end_ns)
         f->end_ns = t->last->t_ns;
     if (t->has_launch && t->launch.t_ns > f->end_ns)
         f->end_ns = t->launch.t_ns;
-    if (f->ended)
+    if (t->ending && t->ending->t_ns > f->end_ns)
+        f->end_ns = t->ending->t_ns;
+    if (f->watched)
         f->end_ns = t->launch.end_t_ns;
 }
 

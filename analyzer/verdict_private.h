@@ -34,7 +34,9 @@ struct f4p_facts {
     uint64_t system_kills;
     struct f4p_failure failure; /* the last refused request; valid if failed_late */
     bool launcher;              /* a launcher watched */
-    bool ended;                 /* and saw the end */
+    bool ended;                 /* `status` is known: the launcher saw the end, or the process said it */
+    bool watched;               /* the launcher saw it */
+    int status;                 /* as of waitpid(2) */
     bool recorder_ended;        /* exit handlers ran */
     bool by_ancestor;           /* `level` is `above` */
     bool hidden;                /* an ancestor that is not visible set own.limit */

@@ -343,6 +343,20 @@ struct f4p_vitals {
     uint64_t check;
 };
 
+/* The process's own last word: with which status it ends. All zero, or with a wrong check: none was said. */
+enum f4p_ending_how {
+    F4P_ENDING_HANDLERS = 1, /* exit(3), or a return from main: its handlers have run */
+    F4P_ENDING_AT_ONCE = 2   /* _exit(2), _Exit(3), quick_exit(3) */
+};
+
+struct f4p_ending {
+    uint64_t t_ns;
+    uint32_t how;    /* enum f4p_ending_how */
+    uint32_t status; /* as its parent will see it: 0 to 255 */
+    uint64_t reserved[5];
+    uint64_t check;
+};
+
 /* Section CONTROL. */
 struct f4p_control {
     struct f4p_state state[2];
@@ -350,6 +364,7 @@ struct f4p_control {
     struct f4p_vitals first;   /* when recording began */
     struct f4p_vitals last[2]; /* most recent */
     struct f4p_request requests[F4P_REQUESTS];
+    struct f4p_ending ending;
 };
 
 /* ---- residency ------------------------------------------------------------------------------------------------- */
@@ -691,7 +706,8 @@ F4P_ASSERT_SIZE(struct f4p_live, 32);
 F4P_ASSERT_SIZE(struct f4p_site, 128);
 F4P_ASSERT_SIZE(struct f4p_intent, 512);
 F4P_ASSERT_SIZE(struct f4p_request, 64);
-F4P_ASSERT_SIZE(struct f4p_control, 7168);
+F4P_ASSERT_SIZE(struct f4p_ending, 64);
+F4P_ASSERT_SIZE(struct f4p_control, 7232);
 F4P_ASSERT_SIZE(struct f4p_vitals, 512);
 F4P_ASSERT_SIZE(struct f4p_launch_state, 256);
 F4P_ASSERT_SIZE(struct f4p_ledger, 256);

@@ -104,6 +104,7 @@ struct f4p_trace {
     struct f4p_launch_state launch;
     const struct f4p_vitals *first, *last;                            /* recorder's; NULL: none */
     const struct f4p_vitals *launch_first, *launch_last, *launch_end; /* launcher's; NULL: none */
+    const struct f4p_ending *ending;                                  /* the process's last word; NULL: none */
 
     bool op_in_flight;
     struct f4p_intent intent;           /* valid if op_in_flight */

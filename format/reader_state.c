@@ -354,6 +354,7 @@ int f4p_reader_tables(struct f4p_trace *trace)
     if (control) {
         trace->first = vitals_valid(&control->first);
         trace->last = vitals_newest(trace, control->last);
+        trace->ending = CHECKED(&control->ending) ? &control->ending : NULL;
         take_requests(trace, control);
     }
     take_launch(trace);

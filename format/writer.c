@@ -247,6 +247,15 @@ void f4p_writer_finish(struct f4p_writer *w, enum f4p_status status, enum f4p_pa
     f4p_writer_commit(w, t_ns);
 }
 
+void f4p_writer_end(struct f4p_writer *w, enum f4p_ending_how how, uint32_t status, uint64_t t_ns)
+{
+    struct f4p_ending ending = {.t_ns = t_ns, .how = how, .status = status};
+
+    ending.check = f4p_hash(&ending, offsetof(struct f4p_ending, check), 0);
+    w->control->ending = ending;
+    f4p_release();
+}
+
 void f4p_writer_set_shift(struct f4p_writer *w, uint32_t shift)
 {
     w->state.shift = shift < w->state.thin_floor ? w->state.thin_floor : shift;

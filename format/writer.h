@@ -106,6 +106,10 @@ void f4p_writer_commit(struct f4p_writer *w, uint64_t t_ns);
 /** Marks the end (EXITED, PASSIVE, ...) and publishes. */
 void f4p_writer_finish(struct f4p_writer *w, enum f4p_status status, enum f4p_passive_reason reason, uint64_t t_ns);
 
+/** The process's last word, `status` as its parent will see it. Touches nothing else: needs no lock, and may interrupt
+ * anything but itself. */
+void f4p_writer_end(struct f4p_writer *w, enum f4p_ending_how how, uint32_t status, uint64_t t_ns);
+
 /* ---- what samples refer to: interning; published with the next commit ---- */
 
 /** Node of (parent, object, offset); F4P_NONE and a counted loss when the table is full. */

@@ -5,6 +5,8 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "attributes.h"
 #include "filter.h"
@@ -147,8 +149,40 @@ int hook_prctl(int operation, long a, long b, long c, long d)
     return f4p_sandbox_prctl(operation, a, b, c, d);
 }
 
+/* Found at the start: later the loader's lock may belong to a thread that a fork has left behind. */
+static struct {
+    void (*at_once)(int status), (*at_once_c)(int status), (*quick)(int status);
+} real_end;
+
+static __attribute__((noreturn)) void end(void (*real)(int status), int status)
+{
+    f4p_session_exit(status);
+    if (real)
+        real(status);
+    for (;;)
+        syscall(SYS_exit_group, status);
+}
+
+EXPORT void _exit(int status)
+{
+    end(real_end.at_once, status);
+}
+
+EXPORT void _Exit(int status)
+{
+    end(real_end.at_once_c, status);
+}
+
+EXPORT void quick_exit(int status)
+{
+    end(real_end.quick, status);
+}
+
 __attribute__((constructor)) static void start(void)
 {
+    f4p_symbol_function(&real_end.at_once, "_exit");
+    f4p_symbol_function(&real_end.at_once_c, "_Exit");
+    f4p_symbol_function(&real_end.quick, "quick_exit");
     if (f4p_real_complete())
         f4p_session_start();
     else
@@ -157,5 +191,5 @@ __attribute__((constructor)) static void start(void)
 
 __attribute__((destructor)) static void stop(void)
 {
-    f4p_session_exit();
+    f4p_session_unload();
 }

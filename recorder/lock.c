@@ -40,6 +40,11 @@ bool f4p_lock(uint32_t tid)
     return swap(0, tid) || wait_for(tid);
 }
 
+bool f4p_lock_try(uint32_t tid)
+{
+    return swap(0, tid);
+}
+
 void f4p_unlock(void)
 {
     if (__atomic_exchange_n(&word, 0, __ATOMIC_RELEASE) & WAITED_FOR)

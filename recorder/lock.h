@@ -13,6 +13,8 @@
 /** false after F4P_LOCK_PATIENCE_NS: the owner is stuck (it left by siglongjmp, say). Not recursive. `tid` is the
  * caller's, as gettid(2) gives it. */
 bool f4p_lock(uint32_t tid);
+/** The same without waiting. */
+bool f4p_lock_try(uint32_t tid);
 void f4p_unlock(void);
 
 /** true if this thread holds the lock: we are in a signal handler that interrupted it. */

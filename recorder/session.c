@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
@@ -39,6 +40,8 @@
 #define SMALL_SHARE 8 /* of a limit on the job's memory, one part in this */
 #define LOCK_CHUNK (64u << 10)
 #define LOCK_MAX (8u << 20)
+
+#pragma weak on_exit /* musl has none: with a symbol missing its programs would not start */
 
 struct f4p_session f4p_session;
 
@@ -496,6 +499,8 @@ static void make_alive_page(void)
     f4p_session.alive = page;
 }
 
+static void exit_handler(int status, void *context);
+
 void f4p_session_start(void)
 {
     struct f4p_session *session = &f4p_session;
@@ -514,6 +519,8 @@ void f4p_session_start(void)
         f4p_python_find();
         f4p_native_start(session->config.native);
         f4p_keep_start(&session->config);
+        if (on_exit)
+            on_exit(exit_handler, NULL);
         session->generation = 1;
         f4p_python_objects_hook();
         if (session->config.attach_pid == (uint32_t)getpid())
@@ -596,33 +603,88 @@ static uint64_t peak(void)
     return heap > rss ? heap : rss;
 }
 
-/* The last state of the trace. */
+/* The last state of the trace; the caller holds the lock. */
+static void finish_locked(enum f4p_status status, enum f4p_passive_reason reason)
+{
+    here.looked_ns = 0;
+    if (!f4p_session_file_whole(f4p_session_now() + LOOK_PERIOD_NS))
+        return;
+    if (!here.launched)
+        take_vitals(F4P_VITALS_ALL, f4p_session_now());
+    f4p_writer_finish(&f4p_session.writer, status, reason, f4p_session_now());
+}
+
+static bool recording(void)
+{
+    const struct f4p_session *session = &f4p_session;
+    return session->open && session->has_file && !session->stopped && !f4p_session_forked();
+}
+
 static void finish(enum f4p_status status, enum f4p_passive_reason reason)
 {
-    struct f4p_session *session = &f4p_session;
     struct f4p_thread_state *t = &f4p_thread;
 
-    if (!session->open || !session->has_file || session->stopped || f4p_session_forked() || t->inside)
+    if (!recording() || t->inside)
         return;
     f4p_thread_enter(t, CALLERS_FRAME());
     if (f4p_lock((uint32_t)syscall(SYS_gettid))) {
-        here.looked_ns = 0;
-        if (f4p_session_file_whole(f4p_session_now() + LOOK_PERIOD_NS)) {
-            if (!here.launched)
-                take_vitals(F4P_VITALS_ALL, f4p_session_now());
-            f4p_writer_finish(&session->writer, status, reason, f4p_session_now());
-            f4p_keep_ended(peak());
-        }
+        finish_locked(status, reason);
+        f4p_keep_ended(peak());
         f4p_unlock();
     }
     t->inside = false;
 }
 
-void f4p_session_exit(void)
+/*
+ * A vforked child runs in its parent's memory: only the kernel tells them apart. The word itself needs no lock, so a
+ * signal handler may end the process in the middle of an op; of two threads that end it at once, one speaks.
+ */
+static bool say_last(enum f4p_ending_how how, int status)
+{
+    static uint32_t speaks;
+    uint32_t tid = (uint32_t)syscall(SYS_gettid), nobody = 0;
+
+    if ((uint32_t)syscall(SYS_getpid) != f4p_session.writer.state.pid)
+        return false;
+    if (!__atomic_compare_exchange_n(&speaks, &nobody, tid, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED) && nobody != tid)
+        return false;
+    if (f4p_session_file_whole(f4p_session_now() + LOOK_PERIOD_NS))
+        f4p_writer_end(&f4p_session.writer, how, (uint32_t)status & 0377, f4p_session_now());
+    __atomic_store_n(&speaks, 0, __ATOMIC_RELEASE);
+    return true;
+}
+
+/* Registered before the C library registers the destructors, so that it runs after them. */
+static void exit_handler(int status, void *context)
 {
     int saved = errno;
-    finish(F4P_STATUS_EXITED, F4P_PASSIVE_NONE);
+
+    (void)context;
+    if (recording() && say_last(F4P_ENDING_HANDLERS, status))
+        finish(F4P_STATUS_EXITED, F4P_PASSIVE_NONE);
     errno = saved;
+}
+
+void f4p_session_unload(void)
+{
+    int saved = errno;
+    if (!on_exit)
+        finish(F4P_STATUS_EXITED, F4P_PASSIVE_NONE);
+    errno = saved;
+}
+
+void f4p_session_exit(int status)
+{
+    uint32_t tid;
+
+    if (!recording() || !say_last(F4P_ENDING_AT_ONCE, status))
+        return;
+    tid = (uint32_t)syscall(SYS_gettid);
+    if (f4p_lock_try(tid)) {
+        f4p_thread_enter(&f4p_thread, CALLERS_FRAME());
+        finish_locked(F4P_STATUS_RECORDING, F4P_PASSIVE_NONE);
+        f4p_unlock();
+    }
 }
 
 void f4p_session_end(enum f4p_passive_reason reason)

@@ -31,8 +31,12 @@ extern HIDDEN struct f4p_session f4p_session;
 /** The library's constructor: reads the environment, attaches to the launcher's file if it is meant for us. */
 void f4p_session_start(void);
 
-/** The library's destructor. */
-void f4p_session_exit(void);
+/** The library's destructor: the end, where the C library tells no handler the exit status. */
+void f4p_session_unload(void);
+
+/** Before _exit(2) and its like: notes the status. Waits for nothing, may interrupt anything; a vforked child's is not
+ * the parent's. */
+void f4p_session_exit(int status);
 
 /** true in a child that does not know yet that it is one. */
 static inline bool f4p_session_forked(void)

@@ -58,6 +58,10 @@ static char *summary(const struct f4p_trace *trace, const uint64_t *times)
         fprintf(out, "%d", trace->launch.wait_status);
     else
         fputs("null", out);
+    if (trace->ending)
+        fprintf(out, ",\"ending\":[%u,%u]", trace->ending->how, trace->ending->status);
+    else
+        fputs(",\"ending\":null", out);
     fprintf(out,
             ",\"in_flight\":%s,\"live_sound\":%s,\"peak_sound\":%s,\"live\":", trace->op_in_flight ? "true" : "false",
             trace->damage.live_sound ? "true" : "false", trace->damage.peak_sound ? "true" : "false");
@@ -144,6 +148,9 @@ START_TEST(test_page_reader)
     f4p_fixture_alloc(&f, 3, 12345);
     ck_assert_uint_eq(f.w.state.commit, commit + 1);
     memcpy(control->state, before, sizeof before); /* killed before the commit */
+    f4p_writer_end(&f.w, F4P_ENDING_AT_ONCE, 4, f.t_ns);
+    compare(&f);
+    control->ending.status++; /* torn */
     compare(&f);
 
     struct f4p_live *live = f4p_fixture_section(&f, F4P_SECTION_LIVE);

@@ -378,6 +378,36 @@ START_TEST(test_verdict_library_alone)
 }
 END_TEST
 
+START_TEST(test_verdict_last_word)
+{
+    struct scene s;
+    struct f4p_ending word = {.t_ns = 101 * SECOND, .how = F4P_ENDING_AT_ONCE, .status = 3};
+    alone(&s);
+    s.trace.ending = &word;
+    expect(&s, F4P_DEATH_EXITED, F4P_CERTAIN);
+    ck_assert_int_eq(s.verdict.exit_code, 3);
+    ck_assert(evidence(&s, "last word: exit 3"));
+    ck_assert(evidence(&s, "by _exit"));
+    s.failure = (struct f4p_failure){.size = 8 * GIB, .t_ns = 95 * SECOND, .error = 12};
+    s.trace.failures = &s.failure;
+    s.trace.failure_count = 1;
+    expect(&s, F4P_DEATH_ALLOCATION_FAILED, F4P_LIKELY);
+    word.status = 0; /* it coped */
+    expect(&s, F4P_DEATH_EXITED, F4P_CERTAIN);
+    ck_assert_int_eq(s.verdict.exit_code, 0);
+    s.trace.ending = NULL;
+    expect(&s, F4P_DEATH_UNKNOWN, F4P_UNSURE);
+    s.trace.ending = &word;
+    s.alive = F4P_ALIVE_YES; /* not yet */
+    expect(&s, F4P_DEATH_RUNNING, F4P_CERTAIN);
+    ck_assert_int_eq(s.verdict.exit_code, -1);
+    launched(&s, SIGKILL); /* what the launcher saw counts more */
+    s.trace.ending = &word;
+    expect(&s, F4P_DEATH_KILLED, F4P_LIKELY);
+    ck_assert_int_eq(s.verdict.signal, SIGKILL);
+}
+END_TEST
+
 START_TEST(test_verdict_request_in_flight)
 {
     struct scene s;
@@ -478,6 +508,7 @@ int main(void)
     tcase_add_test(tc, test_verdict_page_cache_is_no_oom);
     tcase_add_test(tc, test_verdict_together);
     tcase_add_test(tc, test_verdict_library_alone);
+    tcase_add_test(tc, test_verdict_last_word);
     tcase_add_test(tc, test_verdict_request_in_flight);
     tcase_add_test(tc, test_verdict_machine);
     tcase_add_test(tc, test_verdict_allocation_failed);

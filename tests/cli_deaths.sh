@@ -41,7 +41,7 @@ program in 'echo $$ >"$1/cgroup.procs" && shift && exec "$@"'
 program under 'ulimit -v "$1" && shift && exec "$@"'
 program first 'echo 1000 >/proc/self/oom_score_adj && exec "$@"'
 program preload "name=\$1 && shift
-exec env LD_PRELOAD='$LIBRARY' FIL4PROD_OUTPUT=\"\$name\" FIL4PROD_MIN_HEAP=0 FIL4PROD_SIZE=4M FIL4PROD_QUIET=1 \"\$@\""
+exec env LD_PRELOAD=\"\${library:-$LIBRARY}\" FIL4PROD_OUTPUT=\"\$name\" FIL4PROD_MIN_HEAP=0 FIL4PROD_SIZE=4M FIL4PROD_QUIET=1 \"\$@\""
 
 # launched NAME CMD..., alone NAME CMD..., both: runs it to its end and has a look at its trace; $before goes before it
 before=''
@@ -77,6 +77,13 @@ pid_of() {
     "$ANALYZE" --json "$1" 2>/dev/null | python3 -c 'import json, sys; print(json.load(sys.stdin)["target"]["pid"])'
 }
 
+# child NAME EXPRESSION: fact() of the one trace beside NAME.bin that a forked child of it left
+child() {
+    set -- "$1" "$2" "$1.bin".[0-9]*
+    [ -f "$3" ] || set -- "$1" "$2" "$1".[0-9]*.bin
+    [ $# -eq 3 ] && analysis "child.$1" "$3" && fact "child.$1" "$2"
+}
+
 # killed_by SIGNAL NAME CMD...: both ways, with a signal to the process when its last word, up:FILE, is done
 killed_by() {
     killed_signal=$1 killed_name=$2
@@ -99,11 +106,20 @@ killed_by() {
 
 both zero "$JOB" grow:2 exit:0
 ok zero fact zero.l 'kind == "exited" and sure == "certain" and code == 0 and signal is None and "status 0" in end'
-ok zero_alone fact zero.a 'kind == "exited" and sure == "certain" and "exit handlers" in evidence'
+ok zero_alone fact zero.a 'kind == "exited" and sure == "certain" and code == 0 and "exit handlers" in evidence'
+ok zero_alone_text has zero.a.txt '^ END     exited with status 0 after '
 ok zero_text has zero.l.txt '^ END     exited with status 0 after '
 both three "$JOB" grow:2 exit:3
 ok three fact three.l 'kind == "exited" and sure == "certain" and code == 3 and "exit 3" in evidence'
-ok three_alone fact three.a 'kind == "exited" and sure == "certain"'
+ok three_alone fact three.a 'kind == "exited" and sure == "certain" and code == 3 and "last word: exit 3" in evidence'
+both leave "$JOB" grow:2 leave:4
+ok leave fact leave.l 'kind == "exited" and sure == "certain" and code == 4'
+ok leave_alone fact leave.a 'kind == "exited" and sure == "certain" and code == 4 and "by _exit" in evidence'
+both quick "$JOB" grow:2 quick:262
+ok quick fact quick.l 'kind == "exited" and sure == "certain" and code == 6'
+ok quick_alone fact quick.a 'kind == "exited" and sure == "certain" and code == 6'
+alone threads "$JOB" threads:3 grow:2 leave:4
+ok threads_alone fact threads.a 'kind == "exited" and code == 4 and a["trace"]["complete"]'
 both segv "$JOB" grow:2 segv
 ok segv fact segv.l 'kind == "crashed" and sure == "certain" and signal == 11 and "SIGSEGV" in end'
 ok segv_alone fact segv.a 'kind == "unknown" and sure == "unknown" and "no exit handlers" in evidence'
@@ -122,17 +138,91 @@ ok term fact term.l 'kind == "killed" and sure == "certain" and signal == 15'
 ok term_alone fact term.a 'kind == "unknown"'
 killed_by TERM handled "$JOB" grow:2 on:5 up:up wait
 ok handled fact handled.l 'kind == "exited" and sure == "certain" and code == 5 and signal is None'
-ok handled_alone fact handled.a 'kind == "exited" and sure == "certain"'
+ok handled_alone fact handled.a 'kind == "exited" and sure == "certain" and code == 5'
+
+# Workers of multiprocessing end by os._exit.
+alone worker "$PYTHON" -c 'import multiprocessing, os
+def work():
+    keep = bytearray(8 << 20)
+    os._exit(7)
+worker = multiprocessing.get_context("fork").Process(target=work)
+worker.start()
+worker.join()
+raise SystemExit(worker.exitcode)'
+ok worker_parent fact worker.a 'kind == "exited" and code == 7 and "exit handlers" in evidence'
+ok worker_alone child worker.a 'kind == "exited" and sure == "certain" and code == 7 and "by _exit" in evidence'
+
+# Vforked children run in their parent's memory: their ends are not its own.
+killed_by KILL vfork "$JOB" grow:2 vfork:1000 up:up wait
+ok vfork fact vfork.l 'kind == "killed" and signal == 9'
+ok vfork_alone fact vfork.a 'kind == "unknown" and code is None and a["trace"]["complete"]'
+killed_by KILL commands "$PYTHON" -c 'import os, signal, subprocess
+for i in range(1000):
+    try:
+        subprocess.run(["/nowhere/to/be/found"])
+    except FileNotFoundError:
+        pass
+open("up", "w").close()
+signal.pause()'
+ok commands_alone fact commands.a 'kind == "unknown" and code is None and a["trace"]["complete"]'
+
+# From a handler that interrupts the recorder, at whatever place: every time a status, a whole trace, an end at once.
+storms() {
+    for i in 1 2 3 4 5 6 7 8 9 10 11 12; do
+        rm -f "storm$i.a.bin"
+        before='timeout -s KILL 60 env FIL4PROD_INTERVAL=1'
+        alone "storm$i" "$JOB" threads:1 storm:9
+        before=''
+        fact "storm$i.a" 'kind == "exited" and code == 9 and a["trace"]["complete"]' || return 1
+    done
+}
+ok storm storms
+
+# Where the job has forbidden itself the system calls that this takes, nothing is asked.
+forbidden() {
+    ./preload forbid.a.bin "$JOB" grow:2 forbid leave:8
+}
+expect_status 8 forbid forbidden
+analysis forbid.a
+ok forbid_alone fact forbid.a 'code is None and "restricts" in a["trace"]["passive"]'
+
+# Each with its guard taken out.
+# without GUARD CMD...: with the library that lacks it
+without() {
+    library=$BUILD/host/mutant/$1/libfil4prod.so
+    export library
+    shift
+    [ ! -f "$library" ] || "$@" # a missing one passes, which its test does not expect
+    without_status=$?
+    unset library
+    return $without_status
+}
+unvforked() {
+    rm -f up
+    killed_by KILL control_vfork "$JOB" grow:2 vfork:1 up:up wait
+    fact control_vfork.a 'code is None'
+}
+not_ok control_vfork without vfork_unseen unvforked
+not_ok control_storm without word_waits storms
+not_ok control_forbid without sandbox_unseen forbidden
+coded() {
+    rm -f control_word.a.bin
+    alone control_word "$JOB" grow:2 "$1"
+    fact control_word.a "code == 3"
+}
+ok control_coded coded exit:3
+not_ok control_exit without handler_unregistered coded exit:3
+not_ok control_leave without leaving_unseen coded leave:3
 
 # refused by RLIMIT_AS: the job sees NULL, Python's sees MemoryError
 before='./under 400000'
 both null "$JOB" grow:2 ask:4000
 ok null fact null.l 'kind == "allocation-failed" and sure == "likely" and code == 2 and "3.9G failed" in evidence'
-ok null_alone fact null.a 'kind == "allocation-failed" and sure == "likely" and "3.9G failed" in evidence'
+ok null_alone fact null.a 'kind == "allocation-failed" and sure == "likely" and code == 2 and "3.9G failed" in evidence'
 ok null_text has null.l.txt '^ CAUSE   a request for 3.9G failed just before \(likely\)'
 both cope "$JOB" grow:2 cope:4000 rest:1200 grow:1 exit:0
 ok control_coped fact cope.l 'kind == "exited" and code == 0 and "3.9G failed" in evidence'
-ok control_coped_alone fact cope.a 'kind == "exited" and "3.9G failed" in evidence'
+ok control_coped_alone fact cope.a 'kind == "exited" and code == 0 and "3.9G failed" in evidence'
 both unchecked "$JOB" grow:2 use:4000
 ok unchecked fact unchecked.l 'kind == "allocation-failed" and sure == "likely" and signal == 11'
 ok unchecked_alone fact unchecked.a 'kind == "unknown" and "had just failed" in cause'
@@ -140,7 +230,8 @@ before='./under 600000'
 both memory_error "$PYTHON" -c 'keep = [bytearray(1 << 20) for i in range(1000)]'
 ok memory_error has memory_error.l.log '^MemoryError'
 ok memory_error_verdict fact memory_error.l 'kind == "allocation-failed" and sure == "likely" and code == 1'
-ok memory_error_alone fact memory_error.a 'kind == "allocation-failed" and sure == "likely"'
+ok memory_error_alone fact memory_error.a 'kind == "allocation-failed" and sure == "likely" and code == 1'
+ok memory_error_alone_text has memory_error.a.txt '^ END     exited with status 1 after '
 before=''
 
 # still running, and a file that was taken away before the end

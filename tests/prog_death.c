@@ -7,14 +7,25 @@
  *   rest:N   sleeps for N ms                                   up:F     makes the file F, to say that it got here
  *   join:F   writes itself into F, the cgroup.procs of a cgroup
  *   wait     sleeps until a signal ends it                     on:N     from now on SIGTERM means exit status N
- *   segv     abort     exit:N
+ *   segv     abort     exit:N   leave:N  by _exit            quick:N  by quick_exit
+ *   storm:N  allocates without end until a timer's handler leaves by _exit(N)
+ *   threads:N starts N threads that allocate without end      vfork:N  has N vforked children, which leave by _exit(9)
+ *   forbid   from now on a system call other than to end kills it
  */
 #include <fcntl.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <pthread.h>
 #include <signal.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/time.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -87,6 +98,66 @@ static void rest(long ms)
     nanosleep(&pause, NULL);
 }
 
+static int storm_status;
+
+static void on_timer(int signal)
+{
+    (void)signal;
+    _exit(storm_status);
+}
+
+static void *churn(void *unused)
+{
+    for (size_t size = 1; size; size = size % 5000 + 7) {
+        char *volatile block = malloc(size);
+        free(block);
+    }
+    return unused;
+}
+
+static void storm(int status)
+{
+    struct itimerval soon = {.it_value = {0, 20000 + getpid() % 977}};
+    storm_status = status;
+    signal(SIGALRM, on_timer);
+    setitimer(ITIMER_REAL, &soon, NULL);
+    churn(NULL);
+}
+
+static void start_threads(long count)
+{
+    pthread_t thread;
+    while (count-- > 0)
+        pthread_create(&thread, NULL, churn, NULL);
+}
+
+static void have_child(void)
+{
+    int status;
+    pid_t child = vfork();
+    if (child == 0)
+        _exit(9);
+    if (waitpid(child, &status, 0) != child || !WIFEXITED(status) || WEXITSTATUS(status) != 9)
+        exit(3);
+}
+
+static void have_children(long count)
+{
+    while (count-- > 0)
+        have_child();
+}
+
+static void forbid(void)
+{
+    struct sock_filter code[] = {BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+                                 BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_exit_group, 0, 1),
+                                 BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+                                 BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS)};
+    struct sock_fprog program = {sizeof code / sizeof code[0], code};
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) || prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program, 0, 0))
+        exit(3);
+}
+
 static void act(const char *word)
 {
     const char *colon = strchr(word, ':'), *value = colon ? colon + 1 : "";
@@ -116,6 +187,18 @@ static void act(const char *word)
         abort();
     else if (!strncmp(word, "exit:", 5))
         exit((int)number);
+    else if (!strncmp(word, "leave:", 6))
+        _exit((int)number);
+    else if (!strncmp(word, "quick:", 6))
+        quick_exit((int)number);
+    else if (!strncmp(word, "storm:", 6))
+        storm((int)number);
+    else if (!strncmp(word, "threads:", 8))
+        start_threads(number);
+    else if (!strncmp(word, "vfork:", 6))
+        have_children(number);
+    else if (!strcmp(word, "forbid"))
+        forbid();
 }
 
 int main(int argc, char **argv)

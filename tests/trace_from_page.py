@@ -256,8 +256,11 @@ class Trace:
         self.peak_sound = right and total(self.peak) == list(self.state["peak"])
 
     def read_end(self):
-        """The command's wait status, where the launcher saw it end."""
-        self.wait_status = None
+        """The process's own word, and the command's wait status, where the launcher saw it end."""
+        self.ending, self.wait_status = None, None
+        word = self.section[1][0] + 7168
+        if checked(self.data, word, 64):
+            self.ending = list(struct.unpack_from("<II", self.data, word + 8))
         if 2 not in self.section:
             return
         start = self.section[2][0]
@@ -371,6 +374,7 @@ def main():
         "seq": trace.state["seq"],
         "status": trace.state["status"],
         "wait_status": trace.wait_status,
+        "ending": trace.ending,
         "in_flight": trace.in_flight,
         "live_sound": trace.live_sound,
         "peak_sound": trace.peak_sound,
