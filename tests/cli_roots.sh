@@ -2,6 +2,7 @@
 # A trace recorded in one root, read in another that has none of its libraries: packed, not packed, and with a copy of
 # them. LONG=1: once more with a root made by debootstrap (SUITE=bookworm), whose Python is recorded.
 . "$(dirname "$0")/lib.sh"
+. "$ROOT/tests/roots.sh"
 SOURCES=$ROOT/tests/native
 CXX=$(if command -v "${CXX:-g++}" >/dev/null; then echo "${CXX:-g++}"; else echo c++; fi)
 ALIEN=/opt/alien
@@ -14,12 +15,6 @@ if [ "$(id -u)" -ne 0 ] || ! unshare -m true 2>/dev/null; then
     skip roots "needs root and a mount namespace"
     finish
 fi
-
-# in_root DIR CMD...: with /proc, which goes with the namespace; nothing else is mounted.
-in_root() {
-    # shellcheck disable=SC2016 # for the inner shell
-    unshare -m sh -c 'mount -t proc proc "$0/proc" && exec chroot "$0" "$@"' "$@"
-}
 
 # install_in DIR FILE...: programs with the libraries that they need, at the same places; the programs in /tool.
 install_in() {
@@ -126,20 +121,9 @@ ok debug_file_alone python3 -B "$SOURCES/truth.py" sites image.json "$SOURCES/si
 
 # ---- a distribution's own root
 
-# The root stays in build/, as it is slow to make.
-distribution() {
-    suite=${SUITE:-bookworm}
-    root=$ROOT/build/roots/$suite
-    mkdir -p "$ROOT/build/roots"
-    if [ ! -e "$root/made" ]; then
-        debootstrap --variant=minbase --include=python3 "$suite" "$root.part" >debootstrap.log 2>&1 &&
-            mv "$root.part" "$root" && : >"$root/made"
-    fi
-    [ -e "$root/made" ]
-}
 if [ -z "${LONG:-}" ]; then
     skip debootstrap "LONG=1 runs it"
-elif ! command -v debootstrap >/dev/null || ! distribution; then
+elif ! command -v debootstrap >/dev/null || ! distribution_root "${SUITE:-bookworm}" python3; then
     skip debootstrap "debootstrap does not make a root here"
 else
     mkdir -p "$root/tool"
