@@ -7,6 +7,7 @@
  * Each row is looked at at its first and its last byte.
  */
 #include "recorder/native_cfi.h"
+#include "tests/support_run.h"
 
 #include <check.h>
 #include <stdio.h>
@@ -311,11 +312,7 @@ static int run_tests(void)
     tcase_set_timeout(tc, 600);
     tcase_add_loop_test(tc, test_cfi_equals_elfutils, 0, found_count);
     suite_add_tcase(suite, tc);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return support_run(suite);
 }
 
 int main(int argc, char **argv)
@@ -358,11 +355,7 @@ int main(void)
     TCase *tc = tcase_create("cfi");
     tcase_add_test(tc, test_cfi_equals_elfutils);
     suite_add_tcase(suite, tc);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return support_run(suite);
 }
 
 #endif

@@ -14,6 +14,7 @@
 #include "recorder/names.h"
 #include "recorder/record_options.h"
 #include "recorder/say.h"
+#include "tests/support_run.h"
 
 static struct f4p_config config;
 
@@ -407,9 +408,5 @@ int main(void)
     tcase_add_test(core, test_config_options_export);
     tcase_add_test(core, test_config_export_mends);
     suite_add_tcase(suite, core);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return support_run(suite);
 }

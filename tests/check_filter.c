@@ -6,6 +6,7 @@
 #include "format/format.h"
 #include "recorder/filter.h"
 #include "recorder/session.h"
+#include "tests/support_run.h"
 
 #define MANY 200000
 
@@ -112,9 +113,5 @@ int main(void)
     tcase_add_loop_test(tests, test_filter_false_alarms, 0, 2);
     tcase_add_test(tests, test_filter_full_slot);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return support_run(suite);
 }

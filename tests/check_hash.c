@@ -1,4 +1,5 @@
 #include "format/hash.h"
+#include "tests/support_run.h"
 
 #include <check.h>
 #include <stdlib.h>
@@ -71,9 +72,5 @@ int main(void)
     tcase_add_test(tests, test_hash_text);
     tcase_add_test(tests, test_hash_alignment);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return support_run(suite);
 }

@@ -7,6 +7,7 @@
 #include "format/layout.h"
 #include "format/reader.h"
 #include "format/weight.h"
+#include "tests/support_run.h"
 #include "tests/support_trace.h"
 
 #define SMALL (1u << 20)
@@ -464,9 +465,5 @@ int main(void)
     tcase_add_test(tests, test_records_damaged);
     tcase_add_test(tests, test_records_hostile);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return support_run(suite);
 }

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "analyzer/json_write.h"
+#include "tests/support_run.h"
 #include "tests/support_sketch.h"
 
 static char *text;
@@ -196,9 +197,5 @@ int main(void)
     tcase_add_test(tc, test_json_fixed_keys);
     tcase_add_test(tc, test_json_gates);
     suite_add_tcase(suite, tc);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return support_run(suite);
 }

@@ -11,6 +11,7 @@
 #include "format/layout.h"
 #include "format/weight.h"
 #include "recorder/residency.h"
+#include "tests/support_run.h"
 #include "tests/support_trace.h"
 
 #define MIB (1ull << 20)
@@ -394,9 +395,5 @@ int main(void)
     tcase_add_test(t, test_mark_of_another_block);
     tcase_add_test(t, test_sites_at_the_peak);
     suite_add_tcase(suite, t);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return support_run(suite);
 }

@@ -1,5 +1,6 @@
 /* Line tables: known bytes of each encoding, hostile bytes, and real tables of every python3.N that PATH has. */
 #include "analyzer/lines.h"
+#include "tests/support_run.h"
 
 #include <check.h>
 #include <stdio.h>
@@ -217,9 +218,5 @@ int main(void)
     tcase_add_test(tc, test_lines_hostile);
     tcase_add_test(tc, test_lines_of_real_pythons);
     suite_add_tcase(suite, tc);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return support_run(suite);
 }

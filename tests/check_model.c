@@ -9,6 +9,7 @@
 #include "analyzer/shape.h"
 #include "analyzer/when.h"
 #include "format/weight.h"
+#include "tests/support_run.h"
 #include "tests/support_sketch.h"
 
 #define USER "/job/etl.py"
@@ -516,9 +517,5 @@ int main(void)
     tcase_add_test(tc, test_origin_native);
     tcase_add_test(tc, test_shapes);
     suite_add_tcase(suite, tc);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return support_run(suite);
 }

@@ -10,6 +10,7 @@
 
 #include "recorder/names.h"
 #include "recorder/redact.h"
+#include "tests/support_run.h"
 
 static const struct f4p_names_facts facts = {4711, 1795319086, "node-7", "/usr/bin/python3.11"};
 
@@ -340,9 +341,5 @@ int main(void)
     tcase_set_timeout(names, 60);
     suite_add_tcase(suite, names);
     suite_add_tcase(suite, redact);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return support_run(suite);
 }

@@ -22,6 +22,7 @@
 
 #include "recorder/modules.h"
 #include "recorder/native_cfi.h"
+#include "tests/support_run.h"
 
 #define ROOM F4P_NATIVE_DEPTH
 #define NOINLINE __attribute__((noinline))
@@ -454,9 +455,5 @@ int main(void)
     tcase_add_test(tc, test_memory_readable_does_not_touch);
     tcase_add_test(tc, test_cfi_survives_any_table);
     suite_add_tcase(suite, tc);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return support_run(suite);
 }

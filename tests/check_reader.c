@@ -14,6 +14,7 @@
 #include "format/hash.h"
 #include "format/layout.h"
 #include "format/weight.h"
+#include "tests/support_run.h"
 #include "tests/support_trace.h"
 
 #define SMALL (1u << 20)
@@ -611,9 +612,5 @@ int main(void)
     tcase_add_test(tests, test_reader_vitals);
     tcase_add_test(tests, test_reader_moving);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return support_run(suite);
 }

@@ -18,6 +18,7 @@
 #include "recorder/record_trace.h"
 #include "recorder/record_watch.h"
 #include "recorder/vitals.h"
+#include "tests/support_run.h"
 
 #define MIB (1ull << 20)
 
@@ -455,9 +456,5 @@ int main(void)
     for (size_t i = 0; i < sizeof(tests) / sizeof(tests[0]); i++)
         tcase_add_test(core, tests[i]);
     suite_add_tcase(suite, core);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return support_run(suite);
 }

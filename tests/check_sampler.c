@@ -12,6 +12,7 @@
 #include "format/weight.h"
 #include "format/writer.h"
 #include "recorder/gap.h"
+#include "tests/support_run.h"
 
 #define RUNS 2000
 #define SITES 4
@@ -280,9 +281,5 @@ int main(void)
     tcase_add_test(weights, test_weight_agrees_with_libm);
     suite_add_tcase(suite, statistics);
     suite_add_tcase(suite, weights);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return support_run(suite);
 }

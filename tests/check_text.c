@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "analyzer/plot.h"
+#include "tests/support_run.h"
 #include "tests/support_sketch.h"
 
 static char number[F4P_NUMBER_BYTES];
@@ -229,9 +230,5 @@ int main(void)
     tcase_add_test(tc, test_text_colours_only_when_asked);
     tcase_add_test(tc, test_text_any_width);
     suite_add_tcase(suite, tc);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return support_run(suite);
 }

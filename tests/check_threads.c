@@ -12,6 +12,7 @@
 #include "recorder/real.h"
 #include "recorder/sample.h"
 #include "recorder/session.h"
+#include "tests/support_run.h"
 
 #define THREADS 16
 #define OWN 32
@@ -131,9 +132,5 @@ int main(void)
     TCase *tests = tcase_create("threads");
     tcase_add_test(tests, test_threads_exact);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return support_run(suite);
 }

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "analyzer/tui_export.h"
+#include "tests/support_run.h"
 
 /* The codes of a key's name, by trying all. */
 static int owners(int key)
@@ -149,9 +150,5 @@ int main(void)
     tcase_add_test(tests, test_export_makes_names_harmless);
     tcase_add_test(tests, test_browser_keeps_the_row_by_its_id);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return support_run(suite);
 }

@@ -1,5 +1,6 @@
 /* The chart: highest value per column, never lost, whatever the width. */
 #include "analyzer/tui_plot.h"
+#include "tests/support_run.h"
 
 #include <check.h>
 #include <stdlib.h>
@@ -157,9 +158,5 @@ int main(void)
     tcase_add_test(tests, test_cells_fill_up_to_the_value);
     tcase_add_test(tests, test_cells_show_something_for_little);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return support_run(suite);
 }

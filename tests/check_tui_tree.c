@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "format/hash.h"
+#include "tests/support_run.h"
 #include "tests/support_trace.h"
 
 #define FILE_BYTES (4u << 20)
@@ -261,9 +262,5 @@ int main(void)
     tcase_add_test(tests, test_widths_add_up_and_are_off_by_less_than_one);
     tcase_add_test(tests, test_widths_go_to_the_largest_remainder);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return support_run(suite);
 }

@@ -13,6 +13,7 @@
 #include "format/weight.h"
 #include "recorder/lock.h"
 #include "tests/crash/small.h"
+#include "tests/support_run.h"
 
 static void *zeroed(size_t bytes)
 {
@@ -329,9 +330,5 @@ int main(void)
     tcase_add_test(tests, test_writer_moves);
     tcase_add_test(tests, test_writer_threads);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return support_run(suite);
 }
