@@ -36,6 +36,12 @@ FEATURES :=
 FEATURE_CFLAGS :=
 FEATURE_LIBS :=
 $(call optional,zlib,ZLIB)$(call optional,libdw,LIBDW)$(call optional,ncursesw,NCURSESW)
+# Only its demangler is used, which needs no C++ runtime.
+LIBSUPCXX := $(filter /%,$(shell $(CC) -print-file-name=libsupc++.a 2>/dev/null))
+ifneq ($(LIBSUPCXX),)
+FEATURES += -DHAVE_LIBSUPCXX
+FEATURE_LIBS += $(LIBSUPCXX)
+endif
 BASE += $(FEATURES) $(FEATURE_CFLAGS)
 LIBS := -llz4 $(FEATURE_LIBS) -ldl -lm
 CHECK_LIBS := $(shell pkg-config --libs check 2>/dev/null || echo -lcheck)

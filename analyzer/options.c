@@ -121,6 +121,8 @@ void f4p_options_version(FILE *out)
 #else
     fprintf(out, "native symbols: ELF symbol tables only, built without libdw\n");
 #endif
+    bool readable;
+    fprintf(out, "C++ names: %s\n", f4p_symbols_cxx(&readable));
 }
 
 __attribute__((format(printf, 1, 2))) static int usage(const char *format, ...)

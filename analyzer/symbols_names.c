@@ -1,5 +1,5 @@
-/* C++ and Rust names made readable. C++ (and Rust's older scheme, which looks like it) by the C++ runtime's own
- * __cxa_demangle, loaded if it is there: no licence, and no dependency, of ours. */
+/* C++ and Rust names made readable. C++ (and Rust's older scheme, which looks like it) by __cxa_demangle: GCC's, which
+ * needs no C++ runtime and whose licence lets it be linked into anything, or else that of the machine's runtime. */
 #include <ctype.h>
 #include <dlfcn.h>
 #include <stdlib.h>
@@ -9,6 +9,20 @@
 
 typedef char *demangle_function(const char *name, char *buffer, size_t *bytes, int *status);
 
+#ifdef HAVE_LIBSUPCXX
+extern demangle_function __cxa_demangle;
+
+static demangle_function *cxx_demangle(void)
+{
+    return __cxa_demangle;
+}
+
+const char *f4p_symbols_cxx(bool *readable)
+{
+    *readable = true;
+    return "made readable by GCC's libsupc++, linked in";
+}
+#else
 static demangle_function *cxx_demangle(void)
 {
     static demangle_function *function;
@@ -24,6 +38,14 @@ static demangle_function *cxx_demangle(void)
     }
     return function;
 }
+
+const char *f4p_symbols_cxx(bool *readable)
+{
+    *readable = cxx_demangle() != NULL;
+    return *readable ? "made readable by this machine's C++ runtime"
+                     : "left mangled: built without libsupc++, and this machine has no libstdc++.so.6";
+}
+#endif
 
 /* "...::h" and 16 hexadecimal digits: what Rust's older scheme ends in. */
 static bool has_rust_hash(const char *name, size_t bytes)

@@ -267,6 +267,23 @@ static void print_facts(const struct f4p_page *page)
 #undef X
 }
 
+static bool has_mangled(const struct f4p_report *r)
+{
+    for (size_t i = 0; i < r->job->count; i++)
+        for (size_t k = 0; k < r->job->traces[i]->symbol_count; k++)
+            if (!strncmp(r->job->traces[i]->symbols[k].function, "_Z", 2))
+                return true;
+    return false;
+}
+
+static void print_mangled(const struct f4p_page *page)
+{
+    bool readable;
+    const char *why = f4p_symbols_cxx(&readable);
+    if (!readable && has_mangled(page->r))
+        fprintf(page->out, "   C++ names: %s\n", why);
+}
+
 /* Native code without names: which, why, and what to do. */
 static void print_nameless(const struct f4p_page *page)
 {
@@ -338,6 +355,7 @@ static void print_trace(const struct f4p_page *page)
     print_damage(page);
     print_list(page, t->notes, t->note_count);
     print_nameless(page);
+    print_mangled(page);
     if (r->options->verbose)
         print_list(page, t->logs, t->log_count);
     if (r->options->verbose)

@@ -282,6 +282,29 @@ assert "evil\ufffd\x1b[31m\"\n\ufffd" in names, names'
 "$ANALYZE" --text=evil.txt bare.trace
 ok names_are_harmless lacks evil.txt "$(printf '\033')"
 
+# ---- C++ names where there is no C++ runtime
+
+# An analyzer with GCC's demangler in it needs none; one without says that names stay as they are.
+mkdir nothing
+for runtime in libstdc++.so.6 libc++abi.so.1; do echo >nothing/$runtime; done
+names() {
+    LD_LIBRARY_PATH=$TMP/nothing "$@" _ZN4shop5shelfIlE7restockEm >names.out
+}
+set -- -D_GNU_SOURCE -I"$ROOT" "$SOURCES/names.c" "$ROOT/analyzer/symbols_names.c" "$ROOT/analyzer/symbols_rust.c" -ldl
+demangler=$($CC -print-file-name=libsupc++.a)
+$CC -DHAVE_LIBSUPCXX "$@" "$demangler" -o names_in 2>cc.log
+$CC "$@" -o names_out
+if [ -x names_in ]; then
+    ok cxx_names_need_no_runtime names ./names_in
+    ok cxx_names_are_readable has names.out '^shop::shelf<long>::restock\(unsigned long\)$'
+    ok cxx_names_demangler_is_said sh -c '"$0" --version | grep -q "C++ names: made readable by GCC"' "$ANALYZE"
+else
+    skip cxx_names_need_no_runtime "no libsupc++.a: $(head -n 1 cc.log)"
+fi
+expect_status 1 cxx_names_control names ./names_out
+ok cxx_names_control_is_mangled has names.out '^\(as it is\)$'
+ok cxx_names_control_is_said has names.out 'left mangled: built without libsupc'
+
 # ---- fibers, depth, replaced modules
 
 $CC -O1 -g "$SOURCES/fibers.c" -o fibers
