@@ -39,8 +39,10 @@ static void catch_signals(void)
     sigaction(SIGPIPE, &action, NULL);
 }
 
-#define NAMES_MS 150       /* that names may take before the first screen */
+/* What names may take before the first screen, ms. */
 #define FRONT_NAMES_MS 400 /* those that it shows */
+#define NAMES_MS 150       /* all */
+#define SOME_NAMES_MS 50   /* long enough to tell how long all of them will */
 
 static time_t started;
 static bool progress_shown;
@@ -176,6 +178,13 @@ static uint64_t now_ms(void)
     return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
 }
 
+static uint64_t names_may_take(const struct f4p_job *job, uint64_t passed)
+{
+    struct f4p_symbol_progress p = f4p_job_progress(job);
+    bool soon = p.done && passed * p.all <= NAMES_MS * p.done;
+    return p.front ? FRONT_NAMES_MS : passed < SOME_NAMES_MS ? SOME_NAMES_MS : soon ? NAMES_MS : 0;
+}
+
 /* Names that come soon are there before the first screen is, so that it need not change. Patterns ask for all names. */
 static void await_names(struct f4p_job *job, const struct f4p_options *options)
 {
@@ -184,7 +193,7 @@ static void await_names(struct f4p_job *job, const struct f4p_options *options)
     uint64_t begin = now_ms(), passed = 0;
     bool more = true;
     while (more && job->later) {
-        uint64_t most = f4p_job_progress(job).front ? FRONT_NAMES_MS : NAMES_MS;
+        uint64_t most = names_may_take(job, passed);
         if (!patterns && passed >= most)
             break;
         more = f4p_job_name(job, patterns ? -1 : (int)(most - passed));

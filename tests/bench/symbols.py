@@ -39,26 +39,88 @@ def make_modules(directory):
             file.write(data.replace(marked, i.to_bytes(20, "big")).replace(b"m000_", b"m%03d_" % i))
 
 
-def first_screen(argv):
-    """Seconds until the terminal face has drawn; None where there is none."""
-    start = time.perf_counter()
-    pid, fd = pty.fork()
-    if pid == 0:
-        os.environ["TERM"] = "xterm"
-        os.execv(argv[0], argv)
-    fcntl.ioctl(fd, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
-    seen, taken = b"", None
-    while taken is None and time.perf_counter() - start < 60 and select.select([fd], [], [], 60)[0]:
+class Terminal:
+    """The terminal face on a pseudo-terminal of 110x30."""
+
+    QUIET_S = 0.3
+
+    def __init__(self, argv):
+        self.start = self.last = time.perf_counter()
+        self.seen = b""
+        self.pid, self.fd = pty.fork()
+        if self.pid == 0:
+            fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", 30, 110, 0, 0))
+            os.environ.update(TERM="xterm", LC_ALL="C.UTF-8")
+            os.execv(argv[0], argv)
+
+    def read(self, seconds):
+        """False: nothing came."""
+        if not select.select([self.fd], [], [], seconds)[0]:
+            return False
         try:
-            seen += os.read(fd, 65536)
-        except OSError:
-            break
-        if b"SURE" in seen:
-            taken = time.perf_counter() - start
-    os.kill(pid, signal.SIGKILL)
-    os.waitpid(pid, 0)
-    os.close(fd)
-    return taken
+            self.seen += os.read(self.fd, 1 << 16)
+        except OSError as error:
+            raise measure.Failed(f"the terminal face ended: {self.seen[-200:]!r}") from error
+        self.last = time.perf_counter()
+        return True
+
+    def children(self):
+        with open(f"/proc/{self.pid}/task/{self.pid}/children", encoding="ascii") as file:
+            return [int(word) for word in file.read().split()]
+
+    def cpu(self):
+        """Seconds, of the child processes too."""
+        ticks = 0
+        for pid in [self.pid, *self.children()]:
+            try:
+                with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as file:
+                    ticks += sum(int(word) for word in file.read().rpartition(")")[2].split()[11:15])
+            except OSError:
+                pass  # gone: its time is its parent's
+        return ticks / os.sysconf("SC_CLK_TCK")
+
+    def until(self, *texts):
+        """(wall, CPU) when it has drawn them all, each of them in one piece."""
+        while not all(text in self.seen for text in texts):
+            if not self.read(60):
+                raise measure.Failed(f"the terminal face never shows {texts}")
+        return self.last - self.start, self.cpu()
+
+    def until_quiet(self):
+        """(wall, CPU) when it drew for the last time: no child process is left, and nothing comes."""
+        while self.read(self.QUIET_S) or self.children():
+            pass
+        return self.last - self.start, self.cpu()
+
+    def close(self):
+        """The most memory that it and its children had, in bytes."""
+        os.kill(self.pid, signal.SIGTERM)
+        while True:
+            try:
+                if not os.read(self.fd, 1 << 16):
+                    break
+            except OSError:
+                break
+        usage = os.wait4(self.pid, 0)[2]
+        os.close(self.fd)
+        return usage.ru_maxrss * 1024
+
+
+def look(argv):
+    """(wall, CPU) of the first screen, with the right line on it, and of the last change of it, when every row of 100,000 has its name;
+    the most memory."""
+    terminal = Terminal(argv)
+    first = terminal.until(b"many.c:19 main", b"SURE", b"q:quit")
+    if b"many+0x" in terminal.seen:
+        raise measure.Failed("the first screen has addresses for names")
+    last = terminal.until_quiet()
+    terminal.seen = b""
+    os.write(terminal.fd, b"4hG")  # by stack, the last ones
+    terminal.until(b"frames.c:10 inner")
+    terminal.until_quiet()
+    if b".so+0x" in terminal.seen:
+        raise measure.Failed("names are missing in the end")
+    return first, last, terminal.close()
 
 
 def symbols(bench):
@@ -75,17 +137,19 @@ def symbols(bench):
         runs = [measure.execute([program, *words, trace]) for _ in range(3)]
         rows.append({"face": face, "wall_s": measure.interval([r.wall for r in runs]), "cpu_s": statistics.median(r.cpu for r in runs),
                      "max_rss": max(r.max_rss for r in runs)})
-    screens = [first_screen([program, trace]) for _ in range(3)]
-    if None not in screens:
-        rows.insert(0, {"face": "first screen of the terminal face", "wall_s": measure.interval(screens)})
+    if "faces: text json tui" in measure.execute([program, "--version"]).out:
+        looks = [look([program, trace]) for _ in range(3)]
+        for i, face in enumerate(["first screen of the terminal face", "terminal face, all names"]):
+            rows.insert(i, {"face": face, "wall_s": measure.interval([r[i][0] for r in looks]),
+                            "cpu_s": statistics.median(r[i][1] for r in looks), "max_rss": max(r[2] for r in looks) if i else 0})
     for name in [trace, trace + ".packed", driver, *(os.path.join(bench.scratch, f"{i}.so") for i in range(1, MODULES + 1))]:
         os.unlink(name)
     return rows
 
 
 def table_rows(rows):
-    return [[r["face"], "{:.2f} ({:.2f} - {:.2f})".format(*r["wall_s"]), f"{r['cpu_s']:.2f}" if "cpu_s" in r else "",
-             f"{r['max_rss'] / 2**20:.0f}" if "cpu_s" in r else ""] for r in rows]
+    return [[r["face"], "{:.2f} ({:.2f} - {:.2f})".format(*r["wall_s"]), f"{r['cpu_s']:.2f}",
+             f"{r['max_rss'] / 2**20:.0f}" if r["max_rss"] else ""] for r in rows]
 
 
 SECTION = ("symbols", "Naming 100,000 distinct frames of 200 modules", "Symbol tables, DWARF lines and inlined functions. 3 runs.",
