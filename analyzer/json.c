@@ -530,7 +530,7 @@ static void write_gates(struct f4p_json *j, const struct f4p_report *r)
 
 int f4p_json_report(const struct f4p_report *r, FILE *out)
 {
-    struct f4p_json json = {.out = out}, *j = &json;
+    struct f4p_json json = {.out = out, .one_line = r->options->follow}, *j = &json;
     int result = 0;
     f4p_json_open(j, NULL, '{');
     f4p_json_text(j, "schema", "fil4prod.analysis/1");

@@ -64,7 +64,7 @@ static void begin(struct f4p_json *json, const char *key)
 {
     if (json->comma)
         put_char(json->out, ',');
-    if (json->depth && json->depth <= INDENTED)
+    if (json->depth && json->depth <= INDENTED && !json->one_line)
         fprintf(json->out, "\n%*s", (int)json->depth, "");
     json->comma = true;
     if (!key)

@@ -10,6 +10,7 @@ struct f4p_json {
     FILE *out;
     unsigned depth;
     bool comma; /* before the next value */
+    bool one_line;
 };
 
 /** Each takes a key, or NULL inside an array. */

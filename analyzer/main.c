@@ -7,6 +7,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "follow.h"
 #include "json.h"
 #include "options.h"
 #include "output.h"
@@ -218,17 +219,25 @@ static int write_text(const struct f4p_options *options, struct f4p_job *job, si
     return status ? status : write_face(report, options->text ? options->text : "-", false);
 }
 
-static int show(const struct f4p_options *options, struct f4p_job *job, size_t base_from, struct f4p_report *report)
+static int write_faces(const struct f4p_options *options, struct f4p_job *job, size_t base_from,
+                       struct f4p_report *report)
 {
-    int status = 0;
-#ifdef HAVE_NCURSESW
-    if (options->tui && (status = f4p_tui_run(options, job, report)) >= 0)
-        return status;
-#endif
-    status = options->json ? write_face(report, options->json, true) : 0;
+    int status = options->json ? write_face(report, options->json, true) : 0;
     if ((options->text || options->tui) && !status)
         status = write_text(options, job, base_from, report);
     return status;
+}
+
+static int show(const struct f4p_options *options, struct f4p_job *job, size_t base_from, struct f4p_report *report)
+{
+#ifdef HAVE_NCURSESW
+    int status;
+    if (options->tui && (status = f4p_tui_run(options, job, report)) >= 0)
+        return status;
+#endif
+    static const struct f4p_follow_steps steps = {open_job, write_faces};
+    return options->follow ? f4p_follow(options, job, base_from, report, &steps)
+                           : write_faces(options, job, base_from, report);
 }
 
 static int run(const struct f4p_options *options)

@@ -54,7 +54,7 @@
     X(VERBOSE, "verbose", 'v', NO, NULL, "longer text: all facts of the trace")                                       \
     X(COLOR, "color", 0, HAS, "WHEN", "auto (default), always or never; NO_COLOR is respected")                       \
     X(CHARSET, "charset", 0, HAS, "SET", "auto (default), utf-8, ascii, or blocks (utf-8 without braille)")           \
-    X(FOLLOW, "follow", 0, NO, NULL, "on a terminal: the job still runs, look again and again")                       \
+    X(FOLLOW, "follow", 0, MAY, "SECONDS", "the job still runs: look again and again (2), until it is over")          \
     X(HELP, "help", 'h', NO, NULL, "this list")                                                                       \
     X(VERSION, "version", 'V', NO, NULL, "version, and what is built in")
 
@@ -357,7 +357,8 @@ static int set_option(struct f4p_options *o, int id, const char *value)
         return 0;
     case ID_FOLLOW:
         o->follow = true;
-        return 0;
+        o->follow_s = 2;
+        return value && parse_number(value, 1, &o->follow_s) ? usage("--follow '%s': expected seconds", value) : 0;
     default:
         return set_choice(o, id, value);
     }
@@ -374,8 +375,8 @@ static int place_output(struct f4p_options *o, const char *output)
 #endif
     if (!o->text && !o->json && !o->tui && !o->pack)
         o->text = "-";
-    if (o->follow && !o->tui)
-        return usage("--follow needs a terminal, and no other face");
+    if (o->follow && o->pack)
+        return usage("--pack is for a job that is over, --follow for one that runs");
     if (o->tui)
         return 0;
     if (o->text && o->json && !strcmp(o->text, o->json))

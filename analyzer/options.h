@@ -52,8 +52,9 @@ struct f4p_options {
     struct f4p_gate_option gates[F4P_MAX_GATES];
     size_t gate_count;
     bool no_source, strict, force, quiet;
-    bool tui;    /* no face was asked for, and the terminal can have it */
-    bool follow; /* the job runs: look again and again */
+    bool tui;      /* no face was asked for, and the terminal can have it */
+    bool follow;   /* the job runs: look again and again */
+    long follow_s; /* seconds from look to look, but on a terminal */
     int verbose;
     enum f4p_color color;
     enum f4p_charset charset;

@@ -16,6 +16,11 @@ void f4p_output_broken(void)
     broken = 1;
 }
 
+bool f4p_output_is_broken(void)
+{
+    return broken;
+}
+
 void f4p_output_abandon(void)
 {
     const char *path = unfinished;

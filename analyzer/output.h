@@ -22,6 +22,9 @@ int f4p_output_close(struct f4p_output *output, char *error, size_t error_bytes)
 /** To be called on SIGPIPE: the reader of standard output went away. Async-signal-safe. */
 void f4p_output_broken(void);
 
+/** Whether it did. */
+bool f4p_output_is_broken(void);
+
 /** Removes an unfinished file; async-signal-safe. */
 void f4p_output_abandon(void);
 

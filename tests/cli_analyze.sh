@@ -222,6 +222,96 @@ ok cut_file_reported has "$TMP/out" 'DAMAGED'
 ok cut_file_json sh -c '"$0" --json short.bin >short.json 2>/dev/null; test $? -eq 4' "$ANALYZE"
 ok cut_file_incomplete fact short.json 'not a["trace"]["complete"] and a["damage"]["missing_bytes"] > 0'
 
+# ---- following a job that runs ----
+
+# reports FILE: how many
+reports() {
+    grep -c '^ END ' "$1"
+}
+
+until_reports() {
+    for _ in $(seq 300); do
+        [ "$(reports "$2" 2>/dev/null || echo 0)" -ge "$1" ] && return 0
+        sleep 0.1
+    done
+    echo "no $1 reports in $2"
+    return 1
+}
+
+# A job that grows until it is killed, once both have seen it grow.
+follow_job() {
+    rm -f up followed.bin
+    "$RECORD" -q --size 4M -o followed.bin -- "$BUILD/prog_death" grow:2 up:up eat >/dev/null 2>&1 &
+    recorder=$!
+    for _ in $(seq 300); do
+        [ -e up ] && break
+        sleep 0.1
+    done
+    "$ANALYZE" --follow=1 --text followed.bin >followed.txt 2>followed.err &
+    texts=$!
+    "$ANALYZE" --follow=1 -q --json --fail-if-peak-over 1M followed.bin >followed.json 2>followed.json.err &
+    objects=$!
+    "$ANALYZE" --follow=1 --text=kept.txt followed.bin 2>kept.err &
+    files=$!
+    until_reports 3 followed.txt
+    kill -KILL "$(python3 -c 'import json; print(json.loads(open("followed.json").readline())["target"]["pid"])')"
+    wait "$recorder"
+    recorder=$?
+    wait "$texts"
+    texts=$?
+    wait "$objects"
+    objects=$?
+    wait "$files"
+    files=$?
+    [ $recorder -eq 137 ]
+}
+ok follow follow_job
+ok follow_status [ $texts -eq 0 ]
+ok follow_gate_status [ $objects -eq 1 ]
+ok follow_gate_said has followed.json.err '^fil4prod-analyze: gate failed: peak over 1M'
+ok follow_quiet [ ! -s followed.err ]
+# Each begins with the time; all but the last say that it runs, and the heap grows.
+ok follow_text python3 -c '
+import re
+reports = open("followed.txt").read().split("==== ")[1:]
+ends = [re.search("^ END     (.*)", r, re.M)[1] for r in reports]
+assert len(reports) > 2 and all(re.match(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ\n", r) for r in reports), reports
+assert all(e.startswith("still running") for e in ends[:-1]) and ends[-1].startswith("killed by SIGKILL"), ends'
+ok follow_json python3 -c '
+import json
+looks = [json.loads(line) for line in open("followed.json")]
+kinds = [a["verdict"]["kind"] for a in looks]
+heaps = [a["instants"]["end"]["heap_bytes"] for a in looks]
+assert len(looks) > 1 and kinds == ["running"] * (len(looks) - 1) + ["killed"], kinds
+assert heaps == sorted(heaps) and heaps[-1] > heaps[0] and all(a["trace"]["complete"] for a in looks), heaps'
+ok follow_file [ $files -eq 0 -a "$(reports kept.txt)" -eq 1 ]
+ok follow_file_last has kept.txt '^ END     killed by SIGKILL'
+ok control_follow_over "$ANALYZE" --follow --text followed.bin # nobody is waited for
+ok control_follow_once [ "$(reports "$TMP/out")" -eq 1 ]
+not_ok control_json_lines sh -c '"$ANALYZE" --json followed.bin | head -n 1 | python3 -m json.tool'
+expect_status 2 follow_pack "$ANALYZE" --follow --pack x.bin followed.bin
+expect_status 2 follow_seconds "$ANALYZE" --follow=now followed.bin
+
+# Its reader goes, its trace goes: it does not stay.
+follow_reader() {
+    rm -f up gone.bin
+    "$RECORD" -q --size 4M --keep on-failure -o gone.bin -- "$BUILD/prog_death" grow:2 up:up on:0 wait &
+    recorder=$!
+    for _ in $(seq 300); do
+        [ -e up ] && break
+        sleep 0.1
+    done
+    timeout 60 "$ANALYZE" --follow=1 --text gone.bin | head -n 1 | grep -q '^====' || return 1
+    timeout 60 "$ANALYZE" --follow=1 --text gone.bin >gone.txt 2>gone.err &
+    texts=$!
+    until_reports 1 gone.txt
+    kill "$recorder"
+    wait "$recorder"
+    wait "$texts"
+}
+ok follow_leaves follow_reader
+ok follow_leaves_quietly [ ! -s gone.err -a ! -e gone.bin ]
+
 # ---- one list of options
 
 "$ANALYZE" --help | sed -n 's/^  .*--\([a-z-]*\).*/\1/p' | sort >help.list
