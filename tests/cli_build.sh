@@ -156,4 +156,47 @@ else
     skip deps_not_root "takes root, to stop being root"
 fi
 
+# deps_of GROUP: .ci/deps, with the packages that $TMP/packages lists, and an apt-get that knows no name with "lost" in it
+mkdir "$TMP/fake" "$TMP/there"
+cat >"$TMP/fake/apt-get" <<'END'
+#!/bin/sh
+echo "$*" >>"$TMP/apt.log"
+case $* in update*) exit 0 ;; *lost*) exit 100 ;; esac
+for word; do
+    case $word in install | -*) ;; *) : >"$TMP/there/$word" ;; esac
+done
+END
+printf '#!/bin/sh\necho 0\n' >"$TMP/fake/id"
+chmod +x "$TMP/fake/apt-get" "$TMP/fake/id"
+deps_of() {
+    : >"$TMP/apt.log"
+    # shellcheck disable=SC2016 # for sed
+    sed -e '/^packages="$/,/^"$/d' -e "/^# group, package/r $TMP/packages" .ci/deps >"$TMP/deps" &&
+        PATH="$TMP/fake:$PATH" sh "$TMP/deps" "$1"
+}
+# deps_are "GROUP PACKAGE"...: what is to be installed; each is there as the file of its name
+deps_are() {
+    echo 'packages="'
+    for line; do echo "$line file:$TMP/there/${line#* }"; done
+    echo '"'
+}
+
+deps_are 'build one' 'check two' 'wanted-by-check lost' 'wanted-by-check three' >"$TMP/packages"
+ok deps_wanted_is_no_need deps_of check
+ok deps_says_what_will_skip has "$TMP/err" 'tests will be skipped for want of: lost$'
+ok deps_installs_the_others test -e "$TMP/there/one" -a -e "$TMP/there/two" -a -e "$TMP/there/three"
+deps_are 'build one' 'check two' 'wanted-by-check three' >"$TMP/packages"
+ok deps_again deps_of check
+ok deps_again_installs_nothing test ! -s "$TMP/apt.log"
+rm "$TMP/there/three"
+ok deps_of_build deps_of build
+ok deps_of_build_wants_nothing test ! -s "$TMP/apt.log"
+deps_are 'check lost' >"$TMP/packages"
+expect_status 1 deps_needed_is_a_need deps_of check
+ok deps_says_what_is_needed has "$TMP/err" 'could not install: lost$'
+deps_are 'check two' >"$TMP/packages"
+sed -i 's,/there/two,/elsewhere,' "$TMP/packages"
+expect_status 1 deps_unseen deps_of check
+ok deps_says_what_is_unseen has "$TMP/err" 'installed, but not found .*: two$'
+
 finish

@@ -59,6 +59,12 @@ both() {
     ok "$name" diff bare.txt recorded.txt
 }
 
+# works NAME COMMAND...: both, and bare it does what it is there for
+works() {
+    both "$@"
+    ok "$1_works" has bare.txt '^status 0$'
+}
+
 # ---- CPython's own tests -------------------------------------------------------------------------------------------------
 
 cat >cpython <<END
@@ -114,7 +120,7 @@ END
 if ! wanted sqlite3; then
     :
 elif command -v sqlite3 >/dev/null; then
-    both sqlite3 sh -c "sqlite3 test.db <'$TMP/sqlite.sql'"
+    works sqlite3 sh -c "sqlite3 test.db <'$TMP/sqlite.sql'"
 else
     skip sqlite3 "not installed"
 fi
@@ -138,7 +144,7 @@ END
 if ! wanted git; then
     :
 elif command -v git >/dev/null; then
-    both git sh "$TMP/git.sh"
+    works git sh "$TMP/git.sh"
 else
     skip git "not installed"
 fi
@@ -161,12 +167,12 @@ END
 if ! wanted node; then
     :
 elif command -v node >/dev/null; then
-    both node node "$TMP/node.js"
+    works node node "$TMP/node.js"
 else
     skip node "not installed"
 fi
 
-! wanted gcc || both gcc sh -c "${CC:-gcc} -std=c11 -D_GNU_SOURCE -I'$ROOT' -O2 -S -o all.s '$ROOT/format/writer_ops.c' && cksum all.s"
+! wanted gcc || works gcc sh -c "${CC:-gcc} -std=c11 -D_GNU_SOURCE -I'$ROOT' -O2 -S -o all.s '$ROOT/format/writer_ops.c' && cksum all.s"
 
 cat >processes.py <<'END'
 import concurrent.futures, hashlib, multiprocessing, sys
@@ -182,13 +188,14 @@ if __name__ == "__main__":
     with concurrent.futures.ThreadPoolExecutor(4) as pool:
         print("threads", list(pool.map(work, range(1, 5))))
 END
-! wanted processes || both python_processes "$python" "$TMP/processes.py"
+! wanted processes || works python_processes "$python" "$TMP/processes.py"
 
 # ---- a real project, built under LD_PRELOAD alone ------------------------------------------------------------------------
 
 cat >project.sh <<'END'
 cp -r "$1" tree && cd tree && ${MAKE:-make} -j2 lib CC="$2" >/dev/null 2>&1
 echo "make: $?"
+[ -n "$(find . -name '*.so*')" ] || exit 1
 find . -name '*.o' -o -name '*.so*' -o -name '*.a' | sort | xargs cksum
 END
 project=$ROOT/build/lz4
@@ -199,16 +206,17 @@ fi
 if ! wanted make; then
     :
 elif [ -d "$project" ]; then
-    both make_lz4 sh "$TMP/project.sh" "$project" "${CC:-gcc}"
+    works make_lz4 sh "$TMP/project.sh" "$project" "${CC:-gcc}"
 else
     # Without the archive's sources, our own tree.
     cat >own.sh <<'END'
-mkdir tree && cd "$1" && cp -r Makefile format recorder analyzer tools tests "$OLDPWD/tree" && cd "$OLDPWD/tree" &&
+mkdir tree && cd "$1" && cp -r Makefile .ci format recorder analyzer tests "$OLDPWD/tree" && cd "$OLDPWD/tree" &&
     ${MAKE:-make} -j2 VARIANT=own CC="$2" build/own/libfil4prod.so >/dev/null 2>&1
 echo "make: $?"
+[ -f build/own/libfil4prod.so ] || exit 1
 find build -name '*.o' | sort | xargs cksum
 END
-    both make_own_library sh "$TMP/own.sh" "$ROOT" "${CC:-gcc}"
+    works make_own_library sh "$TMP/own.sh" "$ROOT" "${CC:-gcc}"
 fi
 
 printf '%-34s %-42s %-42s %-6s %s\n' 'what was run' bare recorded traces tries

@@ -1,6 +1,7 @@
 # Programs that stand for every hazard of a host process, and the library with each of its guards taken out: every test
 # of tests/cli_host.sh is seen to fail. Never sanitized.
-#   make programs    long form of tests/cli_programs.sh: whole test suites of real programs, bare and recorded
+#   make programs    long form of tests/cli_programs.sh: whole test suites of real programs, bare and recorded; hours
+#                    (ONLY='numpy git ...' CPYTHON='test_os ...' TABLE=FILE: parts, and where the table goes)
 HOST := $(BUILD)/host
 HOST_PLUGINS := plugin early reentrant
 HOST_PROGRAMS := $(patsubst tests/host/%.c,$(HOST)/%,$(filter-out $(HOST_PLUGINS:%=tests/host/%.c),$(wildcard tests/host/*.c))) \
@@ -39,6 +40,7 @@ $(HOST)/mutant/%/libfil4prod.so: tests/host/mutants/%.sed $(BUILD)/libfil4prod.s
 host-programs: $(HOST_PROGRAMS) $(HOST_MUTANTS)
 
 programs: all
+	$(call need,long)
 	$(Q)BUILD=$(BUILD) LONG=1 sh tests/cli_programs.sh
 
 .PHONY: host-programs programs
