@@ -230,6 +230,7 @@ BENCH_DIR := build/bench
 BENCH_BIN := $(addprefix $(BENCH_DIR)/,pairs churn spawn stall micro generate containers libempty.so)
 
 bench: all $(BENCH_BIN)
+	$(if $(PEERS),$(call need,peers))
 	$(Q)python3 -B tests/bench/run.py --build $(BUILD) --programs $(BENCH_DIR) --rounds $(or $(BENCH_ROUNDS),15) \
 		$(if $(BENCH),--only '$(BENCH)') $(if $(PEERS),--peers)
 	$(if $(BENCH),,$(Q)$(MAKE) --no-print-directory tui-bench)
