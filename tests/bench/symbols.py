@@ -127,13 +127,14 @@ def symbols(bench):
     program = os.path.join(bench.build, "fil4prod-analyze")
     driver = os.path.join(bench.scratch, "many")
     trace = os.path.join(bench.scratch, "many.trace")
+    packed = os.path.join(bench.scratch, "packed")  # not many.trace.*: that would be another process of the job
     compile_program(os.path.join(HERE, "..", "native", "many.c"), driver, "-O1")
     make_modules(bench.scratch)
     env = bench.recorded(INTERVAL="1", NATIVE="full", MIN_HEAP="0", SIZE="192M", OUTPUT=trace)
     measure.execute([driver, bench.scratch, str(MODULES), "run"], env)
     rows = []
     for face, *words in (["text, without names", "--text", "--symbols=none"], ["text", "--text"], ["JSON", "--json"],
-                         ["names packed", "--pack=" + trace + ".packed", "--force"]):
+                         ["names packed", "--pack=" + packed, "--force"]):
         runs = [measure.execute([program, *words, trace]) for _ in range(3)]
         rows.append({"face": face, "wall_s": measure.interval([r.wall for r in runs]), "cpu_s": statistics.median(r.cpu for r in runs),
                      "max_rss": max(r.max_rss for r in runs)})
@@ -142,7 +143,7 @@ def symbols(bench):
         for i, face in enumerate(["first screen of the terminal face", "terminal face, all names"]):
             rows.insert(i, {"face": face, "wall_s": measure.interval([r[i][0] for r in looks]),
                             "cpu_s": statistics.median(r[i][1] for r in looks), "max_rss": max(r[2] for r in looks) if i else 0})
-    for name in [trace, trace + ".packed", driver, *(os.path.join(bench.scratch, f"{i}.so") for i in range(1, MODULES + 1))]:
+    for name in [trace, packed, driver, *(os.path.join(bench.scratch, f"{i}.so") for i in range(1, MODULES + 1))]:
         os.unlink(name)
     return rows
 
