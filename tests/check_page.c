@@ -60,8 +60,6 @@ static char *summary(const struct f4p_trace *trace, const uint64_t *times)
         fputs("null", out);
     if (trace->ending)
         fprintf(out, ",\"ending\":[%u,%u]", trace->ending->how, trace->ending->status);
-    else
-        fputs(",\"ending\":null", out);
     fprintf(out,
             ",\"in_flight\":%s,\"live_sound\":%s,\"peak_sound\":%s,\"live\":", trace->op_in_flight ? "true" : "false",
             trace->damage.live_sound ? "true" : "false", trace->damage.peak_sound ? "true" : "false");

@@ -374,7 +374,7 @@ def main():
         "seq": trace.state["seq"],
         "status": trace.state["status"],
         "wait_status": trace.wait_status,
-        "ending": trace.ending,
+        **({"ending": trace.ending} if trace.ending else {}),
         "in_flight": trace.in_flight,
         "live_sound": trace.live_sound,
         "peak_sound": trace.peak_sound,
