@@ -28,7 +28,8 @@ void f4p_job_close(struct f4p_job *job);
 
 /* ---- names that come later ---- */
 
-/** Adds names found since to the traces; waits `timeout_ms` for some (-1: as long as it takes). false: all is done. */
+/** Adds names found since to the traces; waits `timeout_ms` for some, a second at most. To be called once a second, see
+ * f4p_symbols_take(). false: all is done. */
 bool f4p_job_name(struct f4p_job *job, int timeout_ms);
 /** Becomes readable when there are some; may be another after each f4p_job_name(). -1: all is done. */
 int f4p_job_names_fd(struct f4p_job *job);

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "intern.h"
@@ -14,6 +15,8 @@
 
 #define MAX_SYMBOLS (16u << 20)
 #define INPUT_BYTES (64u << 10)
+#define PATIENCE_MS 60000
+#define TICK_MS 1000
 #define PIPE_BYTES (1 << 20) /* what the child may be ahead by */
 
 /* A module whose file told nothing. */
@@ -36,9 +39,12 @@ struct f4p_symbols {
     size_t front;    /* what is wanted first: so many of them */
     size_t position; /* those before it are done with */
 
-    pid_t child;     /* 0: none runs */
-    size_t child_to; /* it goes so far */
-    uint32_t module; /* it is at; F4P_NONE: it has not begun */
+    pid_t child;        /* 0: none runs */
+    size_t child_to;    /* it goes so far */
+    uint32_t module;    /* it is at; F4P_NONE: it has not begun */
+    uint64_t looked_ms; /* when its pipe was looked at last */
+    unsigned silent_ms; /* nothing came for so long, while somebody looked */
+    unsigned patience_ms;
     int fd;
     uint8_t *input;
     size_t input_bytes;
@@ -147,6 +153,13 @@ static int take_messages(struct f4p_symbols *s)
 
 /* ---- the child ---- */
 
+static uint64_t now_ms(void)
+{
+    struct timespec ts;
+    clock_gettime(CLOCK_MONOTONIC, &ts);
+    return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
+}
+
 /* What is wanted first has one of its own. false: none could be started. */
 static bool start_child(struct f4p_symbols *s)
 {
@@ -154,6 +167,8 @@ static bool start_child(struct f4p_symbols *s)
     s->child_to = s->position < s->front ? s->front : s->list_count;
     s->module = F4P_NONE;
     s->input_bytes = 0;
+    s->silent_ms = 0;
+    s->looked_ms = now_ms();
     if (pipe2(ends, O_CLOEXEC))
         return false;
     fflush(NULL);
@@ -225,13 +240,32 @@ int f4p_symbols_fd(struct f4p_symbols *s)
     return s->child ? s->fd : -1;
 }
 
+/* A debug file may be a FIFO, or on a server that does not answer. Time in which nobody looks (an editor has the
+ * terminal) is not the child's. */
+static void mind_silence(struct f4p_symbols *s)
+{
+    uint64_t now = now_ms(), passed = now - s->looked_ms;
+    s->silent_ms += passed < TICK_MS ? (unsigned)passed : TICK_MS;
+    s->looked_ms = now;
+    if (s->silent_ms < s->patience_ms)
+        return;
+    kill(s->child, SIGKILL); /* its pipe ends */
+    s->silent_ms = 0;
+    if (s->patience_ms > TICK_MS)
+        s->patience_ms /= 2; /* many such files shall not take hours */
+}
+
 bool f4p_symbols_take(struct f4p_symbols *s, int timeout_ms)
 {
     struct pollfd input = {.fd = f4p_symbols_fd(s), .events = POLLIN};
     if (input.fd < 0)
         return false;
-    if (poll(&input, 1, timeout_ms) <= 0)
+    if (poll(&input, 1, timeout_ms < 0 || timeout_ms > TICK_MS ? TICK_MS : timeout_ms) <= 0) {
+        mind_silence(s);
         return true;
+    }
+    s->looked_ms = now_ms();
+    s->silent_ms = 0;
     ssize_t got = read(s->fd, s->input + s->input_bytes, INPUT_BYTES - s->input_bytes);
     if (got < 0 && errno == EINTR)
         return true;
@@ -255,7 +289,8 @@ int f4p_symbols_start(struct f4p_trace *trace, const struct f4p_symbol_options *
     struct f4p_symbols *s = calloc(1, sizeof *s);
     if (!s)
         return -1;
-    *s = (struct f4p_symbols){.trace = trace, .options = options, .own_count = trace->symbol_count};
+    *s = (struct f4p_symbols){
+        .trace = trace, .options = options, .own_count = trace->symbol_count, .patience_ms = PATIENCE_MS};
     s->room = trace->symbol_count + 256;
     s->views = malloc(s->room * sizeof *s->views);
     s->input = malloc(INPUT_BYTES);

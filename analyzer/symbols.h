@@ -28,8 +28,9 @@ struct f4p_symbol_options {
  */
 int f4p_symbols_start(struct f4p_trace *trace, const struct f4p_symbol_options *options, struct f4p_symbols **out);
 
-/** Adds to trace->symbols what has been found of whole modules since; waits `timeout_ms` for some of it (-1: as long as
- * it takes). Modules with the lines that hold most come first. false: all is done, or cannot be. NULL is done. */
+/** Adds to trace->symbols what has been found of whole modules since; waits `timeout_ms` for some of it, a second at
+ * most (-1 and more). A module that nothing is heard of for a minute is left out: to be called once a second. Modules
+ * with the lines that hold most come first. false: all is done, or cannot be. NULL is done. */
 bool f4p_symbols_take(struct f4p_symbols *symbols, int timeout_ms);
 
 /** Becomes readable when there is something to take; may be another after each f4p_symbols_take(). -1: all is done. */

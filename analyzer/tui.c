@@ -15,6 +15,7 @@
 #define FILTER_IDLE_MS 120
 #define NAMES_MS 500    /* between two pictures with more names, at least */
 #define PROGRESS_MS 200 /* between two words on how many there are */
+#define NAMES_TICK_MS 1000
 
 static const struct f4p_view_ops *const views[F4P_VIEW_COUNT] = {
     [F4P_VIEW_VERDICT] = &f4p_view_verdict, [F4P_VIEW_TIME] = &f4p_view_time,       [F4P_VIEW_TREE] = &f4p_view_tree,
@@ -610,8 +611,10 @@ static int next_key(struct f4p_tui *tui, bool due, int wait, struct f4p_click *w
     }
     if (other < 0 && tui->names.percent < 100)
         return F4P_KEY_OTHER; /* it ended, or had to be given up */
+    if (other >= 0 && (wait < 0 || wait > NAMES_TICK_MS))
+        wait = NAMES_TICK_MS; /* files that do not answer are given up */
     int key = f4p_screen_key(&tui->screen, wait, other, where);
-    return key == F4P_KEY_NONE && more ? F4P_KEY_OTHER : key;
+    return key == F4P_KEY_NONE && other >= 0 ? F4P_KEY_OTHER : key;
 }
 
 /* ---- all of it ---- */

@@ -260,6 +260,29 @@ rm -f job && mkfifo job
 ok fifo_is_no_file "$ANALYZE" --json=hostile.json --force bare.trace
 rm -f job
 
+# ---- a debug file that does not answer
+
+# A FIFO: whoever opens it waits for a writer.
+cp sites3 split
+objcopy --only-keep-debug split split.debug
+objcopy --strip-debug --add-gnu-debuglink=split.debug split
+rm split.debug && mkfifo split.debug
+bare ./split
+if "$ANALYZE" --version | grep -q tui; then
+    ok terminal_shows_names_as_they_come python3 -B "$ROOT/tests/tui/names.py" "$ANALYZE" bare.trace split.debug
+else
+    skip terminal_shows_names_as_they_come "built without ncursesw"
+fi
+# It is given up after a minute: names are those of the symbol table of the others.
+if [ -n "${LONG:-}" ]; then
+    ok silent_debug_file "$ANALYZE" --text=silent.txt bare.trace
+    ok silent_debug_file_is_said has silent.txt 'split: .* without name: its file is damaged or too much to read'
+    ok silent_debug_file_costs_its_own_names has silent.txt '__libc_start'
+else
+    skip silent_debug_file "takes a minute: LONG=1"
+fi
+rm split.debug
+
 # Names that are no text.
 $CC -O2 -c "$SOURCES/sites.c" -o sites.o
 name=$(printf 'evil\377\033[31m"\n\302')
