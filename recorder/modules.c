@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "attributes.h"
+#include "python_late.h"
 #include "real.h"
 
 #define MAX_MODULES 2048
@@ -49,6 +50,8 @@ static struct {
     uint32_t busy; /* a thread is reading the map */
     uint32_t stale;
     uint32_t generation;
+    uint32_t closing; /* threads in dlclose */
+    const struct f4p_code_module *python;
     uint64_t end_ns;   /* of the last reading */
     uint64_t spent_ns; /* of the burst, processor time */
     bool fruitful;
@@ -161,8 +164,10 @@ int f4p_modules_close(void *handle)
         void *found = f4p_symbol("dlclose");
         memcpy(&real, &found, sizeof(real));
     }
+    __atomic_add_fetch(&here.closing, 1, __ATOMIC_SEQ_CST);
     int result = real ? real(handle) : -1;
     f4p_modules_stale();
+    __atomic_sub_fetch(&here.closing, 1, __ATOMIC_SEQ_CST);
     return result;
 }
 
@@ -335,8 +340,7 @@ struct reading {
     const struct table *before; /* NULL: what stood there may have gone */
     struct line first;          /* mapping of a file's first bytes, and what of that file followed */
     uintptr_t file_end;
-    struct f4p_code_module *open; /* made in this reading, its end may still grow */
-    bool known;                   /* `open` is an entry of earlier */
+    const struct f4p_code_module *python;
 };
 
 static bool same_module(const struct f4p_code_module *a, const struct f4p_code_module *b)
@@ -360,6 +364,7 @@ static struct f4p_code_module *keep(const struct f4p_code_module *module)
     kept->path = memcpy(here.paths + here.path_used, module->path, module->path_bytes);
     here.path_used += module->path_bytes;
     here.module_count++;
+    kept->python = !kept->stays && f4p_python_late_is(kept);
     return kept;
 }
 
@@ -369,6 +374,8 @@ static void add_span(struct reading *r, const struct line *line, struct f4p_code
         return;
     if (module->end < line->end)
         module->end = line->end;
+    if (UNLIKELY(module->python) && (!r->python || module == here.python))
+        r->python = module;
     r->table->spans[r->table->count++] = (struct span){line->start, line->end, module};
 }
 
@@ -433,15 +440,14 @@ static void take_line(struct reading *r, const char *text)
     }
 }
 
-static bool read_maps(struct table *table, const struct table *before)
+static bool read_maps(struct reading *r)
 {
     static char buffer[MAX_PATH + 256]; /* one reader at a time */
-    struct reading r = {.table = table, .before = before};
     size_t used = 0;
     ssize_t got;
     bool skip = false; /* the rest of a line that is too long */
 
-    table->count = 0;
+    r->table->count = 0;
     int fd = (int)syscall(SYS_openat, AT_FDCWD, "/proc/self/maps", O_RDONLY | O_CLOEXEC);
     if (fd < 0)
         return false;
@@ -451,7 +457,7 @@ static bool read_maps(struct table *table, const struct table *before)
         while ((end = memchr(line, '\n', used - (size_t)(line - buffer)))) {
             *end = 0;
             if (!skip)
-                take_line(&r, line);
+                take_line(r, line);
             skip = false;
             line = end + 1;
         }
@@ -506,9 +512,13 @@ static void read_again(uintptr_t wanted)
         return;
     uint64_t cpu = now_ns(CLOCK_THREAD_CPUTIME_ID); /* on a busy machine a reading takes long, and costs no more */
     __atomic_store_n(&here.stale, 0, __ATOMIC_RELAXED);
-    if (read_maps(new, stale ? NULL : old)) {
+    struct reading r = {.table = new, .before = stale ? NULL : old};
+    if (read_maps(&r)) {
         if (gone(old, new))
             __atomic_add_fetch(&here.generation, 1, __ATOMIC_RELAXED);
+        if (here.python && here.python != r.python)
+            f4p_python_late_gone();
+        __atomic_store_n(&here.python, r.python, __ATOMIC_RELEASE);
         __atomic_store_n(&here.version, version + 1, __ATOMIC_RELEASE);
     }
     here.end_ns = now_ns(CLOCK_MONOTONIC);
@@ -534,6 +544,15 @@ void f4p_modules_refresh(void)
 {
     if (UNLIKELY(is_stale()))
         f4p_modules_find((uintptr_t)&f4p_modules_refresh);
+}
+
+const struct f4p_code_module *f4p_modules_python(void)
+{
+    if (LIKELY(!__atomic_load_n(&here.python, __ATOMIC_RELAXED)))
+        return NULL;
+    f4p_modules_refresh();
+    const struct f4p_code_module *python = __atomic_load_n(&here.python, __ATOMIC_ACQUIRE);
+    return __atomic_load_n(&here.closing, __ATOMIC_SEQ_CST) || is_stale() ? NULL : python;
 }
 
 /* ---- records ---- */
@@ -569,5 +588,6 @@ void f4p_modules_reset(void)
 {
     /* Entries made in a reading that was cut short are whole or not counted; the table in use was not touched. */
     here.busy = 0;
+    here.closing = 0;
     f4p_modules_forget();
 }

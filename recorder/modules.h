@@ -21,6 +21,7 @@ struct f4p_code_module {
     uintptr_t eh_low, eh_high; /* bytes of the segment it lies in, mapped */
     uint64_t eh_look;          /* the header's first eight bytes: still the same module? */
     bool stays;                /* was there at the start: never unloaded */
+    bool python;               /* has CPython's functions, where there was none at the start */
     uint64_t device, inode;    /* of its file; 0: none */
     const char *path;          /* as in maps, without " (deleted)"; "[generated code]" for anonymous memory */
     uint32_t path_bytes;
@@ -49,6 +50,10 @@ int f4p_modules_close(void *handle);
 
 /** Grows whenever modules have gone, or may have: what was remembered of addresses may be wrong. */
 uint32_t f4p_modules_generation(void);
+
+/** A module of the newest reading that has CPython's functions where there was none at the start, the same one while it
+ * stays; NULL: there is none, or it may be going at this moment. Not under the recorder's lock. errno is kept. */
+const struct f4p_code_module *f4p_modules_python(void);
 
 /** Id of its MODULE record, written when it is asked for first; F4P_NONE: no room. Under the recorder's lock. */
 uint32_t f4p_modules_record(struct f4p_writer *w, const struct f4p_code_module *module);

@@ -14,6 +14,7 @@
 #define MAX_FOREIGN (1u << 20) /* bytes of a stack that is not the thread's own: a fiber's, a signal's */
 #define MAX_PROBED (1u << 20)  /* bytes from a thread's stack pointer to what is known of its stack, looked at once */
 #define MAX_SIGNALS 4
+#define MAX_STEPS 1024           /* in search of Python */
 #define MAIN_STACK (64ull << 20) /* nothing else is that near to the main thread's stack */
 
 /* ---- the processor ---- */
@@ -58,14 +59,15 @@ static THREAD_LOCAL struct captured captured;
 static struct {
     enum f4p_native_mode mode;
     bool on;
-    uintptr_t stack_end;            /* of the main thread */
-    uintptr_t eval_start, eval_end; /* the interpreter's loop */
-    uintptr_t own_start, own_end;   /* our code */
+    uintptr_t stack_end;  /* of the main thread */
+    uintptr_t eval_start; /* the interpreter's loop */
+    size_t eval_bytes;
+    uintptr_t own_start, own_end; /* our code */
 } here;
 
 static inline bool is_eval(uintptr_t address)
 {
-    return address - here.eval_start < here.eval_end - here.eval_start;
+    return address - here.eval_start < here.eval_bytes;
 }
 
 static inline bool is_own(uintptr_t address)
@@ -295,6 +297,25 @@ __attribute__((noinline)) size_t f4p_native_walk(uintptr_t *addresses, size_t ro
     return count;
 }
 
+__attribute__((noinline)) bool f4p_native_runs_in(uintptr_t start, uintptr_t end)
+{
+    struct cursor cursor = {0};
+    uint32_t generation = f4p_modules_generation();
+    unsigned signals = 0;
+    HERE(cursor);
+    uintptr_t address = cursor.pc;
+    set_bounds(&cursor);
+    for (unsigned i = 0; SUPPORTED && i < MAX_STEPS; i++) {
+        enum stepped stepped = step(&cursor, rule_at(address, generation));
+        if (stepped >= STEPPED_END || (stepped == STEPPED_SIGNAL && ++signals > MAX_SIGNALS))
+            return false;
+        address = cursor.pc - (stepped == STEPPED);
+        if (address - start < end - start)
+            return true;
+    }
+    return false;
+}
+
 /* ---- nodes ---- */
 
 static struct {
@@ -419,8 +440,15 @@ void f4p_native_start(enum f4p_native_mode mode)
     here.own_start = (uintptr_t)own_start;
     here.own_end = (uintptr_t)own_end;
     here.eval_start = (uintptr_t)f4p_symbol_sized("_PyEval_EvalFrameDefault", &bytes);
-    here.eval_end = here.eval_start + bytes;
+    here.eval_bytes = bytes;
     f4p_modules_start();
+}
+
+void f4p_native_eval(uintptr_t start, size_t bytes)
+{
+    __atomic_store_n(&here.eval_bytes, 0, __ATOMIC_SEQ_CST); /* in between nothing is of the loop */
+    __atomic_store_n(&here.eval_start, start, __ATOMIC_SEQ_CST);
+    __atomic_store_n(&here.eval_bytes, bytes, __ATOMIC_SEQ_CST);
 }
 
 void f4p_native_facts(struct f4p_writer *w)

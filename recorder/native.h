@@ -39,6 +39,13 @@ void f4p_native_capture(bool python);
  * F4P_NONE: there is none. Under the recorder's lock. */
 uint32_t f4p_native_stack(struct f4p_writer *w, void *thread_state);
 
+/** Whether the calling thread is in a function called by code in [start, end), or such code's callee. Not under the
+ * recorder's lock; no allocation; errno is kept. */
+bool f4p_native_runs_in(uintptr_t start, uintptr_t end);
+
+/** Where the interpreter's loop is, if it came after the start; 0, 0: it is gone. */
+void f4p_native_eval(uintptr_t start, size_t bytes);
+
 /** New trace: what was recorded in the old one does not hold. */
 void f4p_native_forget(void);
 

@@ -1,5 +1,6 @@
 #include "python.h"
 
+#include <errno.h>
 #include <stddef.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -8,9 +9,12 @@
 #include "attributes.h"
 #include "format/hash.h"
 #include "modules.h"
+#include "native.h"
+#include "python_late.h"
 #include "python_layout.h"
 #include "python_prefix.h"
 #include "real.h"
+#include "session.h"
 
 #define MAX_VISITED 4096
 #define MAX_TEXT 4096         /* units of a name */
@@ -24,7 +28,8 @@
 #define CFRAME_AT 56
 #define FRAME_BYTES 112 /* of a frame that are read at most */
 #define CODE_BYTES 216
-#define OWNER_MAX 2 /* thread, generator, frame object; above: the interpreter's own */
+#define LOOK_EVERY 64 /* samples, for a CPython that comes late, where native stacks do not show it */
+#define OWNER_MAX 2   /* thread, generator, frame object; above: the interpreter's own */
 
 struct cached {
     const uint8_t *code;
@@ -43,7 +48,31 @@ static struct {
     unsigned number;
     unsigned faults, looks;
     struct cached cache[CACHE_SIZE];
+    uintptr_t seen[128]; /* page numbers; under the lock */
 } python;
+
+/* One that was loaded after the start. */
+static struct {
+    bool awaited;                         /* there was none then */
+    bool news;                            /* for the trace, and what was cached is of another one */
+    uint32_t busy;                        /* a thread is examining one */
+    uint32_t generation;                  /* of the modules, when it was last known to be the same */
+    uint32_t count;                       /* samples that could have looked */
+    const struct f4p_code_module *module; /* the one that `python` is about, or is to be about */
+    const struct f4p_code_module *ready;  /* the same once it is; NULL: it is gone */
+} late;
+
+void *f4p_python_symbol(const char *name, size_t *bytes)
+{
+    return late.module ? f4p_python_late_symbol(late.module, name, bytes) : f4p_symbol_sized(name, bytes);
+}
+
+void f4p_python_function(void *to, const char *name)
+{
+    size_t bytes;
+    void *found = f4p_python_symbol(name, &bytes);
+    memcpy(to, &found, sizeof(found));
+}
 
 /* "3.11.2 (main, ...) [GCC ...]" */
 static bool parse_version(const char *text)
@@ -65,7 +94,8 @@ static bool parse_version(const char *text)
 /* Any type's type is `type`: it stands where the layout says, if objects begin as they should. */
 static bool objects_begin_right(void)
 {
-    const uint8_t *code_type = python.code_type, *type = f4p_symbol("PyType_Type");
+    size_t bytes;
+    const uint8_t *code_type = python.code_type, *type = f4p_python_symbol("PyType_Type", &bytes);
     const uint8_t *found;
     memcpy(&found, code_type + python.layout.type, sizeof(found));
     return found == type;
@@ -79,12 +109,12 @@ static const char *examine(const char *version)
         return "off: free-threaded builds are not supported yet";
     if (!parse_version(version))
         return "off: this Python release is not known";
-    const uint8_t *runtime = f4p_symbol_sized("_PyRuntime", &bytes);
+    const uint8_t *runtime = f4p_python_symbol("_PyRuntime", &bytes);
     if (!f4p_python_layout_find(&python.layout, python.number & 0xff, runtime, bytes, &status))
         return status;
-    f4p_symbol_function(&python.thread_state, "PyGILState_GetThisThreadState");
-    f4p_symbol_function(&python.finalizing, python.number >= 0x30d ? "Py_IsFinalizing" : "_Py_IsFinalizing");
-    python.code_type = f4p_symbol("PyCode_Type");
+    f4p_python_function(&python.thread_state, "PyGILState_GetThisThreadState");
+    f4p_python_function(&python.finalizing, python.number >= 0x30d ? "Py_IsFinalizing" : "_Py_IsFinalizing");
+    python.code_type = f4p_python_symbol("PyCode_Type", &bytes);
     if (!python.thread_state || !python.finalizing || !python.code_type)
         return "off: the interpreter does not export what is needed";
     if (!objects_begin_right())
@@ -96,15 +126,93 @@ static const char *examine(const char *version)
 void f4p_python_find(void)
 {
     const char *(*get_version)(void);
+    f4p_python_prefix_start();
     f4p_symbol_function(&get_version, "Py_GetVersion");
     if (!get_version) {
-        python.status = NULL;
+        late.awaited = true;
+        f4p_python_late_start();
         return;
     }
     python.status = examine(get_version());
     void *address;
     memcpy(&address, &get_version, sizeof(address));
     f4p_python_prefix_find(python.number & 0xff, address);
+}
+
+/* ---- one that came after the start ---- */
+
+/* `module` is one that this thread runs in: it stays until we are through. Another one that `python` was about is not
+ * there any more, so nobody reads any of this. */
+static void adopt(const struct f4p_code_module *module)
+{
+    const char *(*get_version)(void);
+    size_t bytes = 0;
+
+    python.known = false;
+    late.module = module;
+    f4p_python_function(&get_version, "Py_GetVersion");
+    python.status = get_version ? examine(get_version()) : "off: the interpreter does not export what is needed";
+    if (python.known && strcmp(python.status, "on") == 0)
+        python.status = "on: from when it was loaded, after the start";
+    f4p_python_prefix_find_file(python.number & 0xff, module->path, module->path_bytes);
+    uintptr_t eval = (uintptr_t)f4p_python_symbol("_PyEval_EvalFrameDefault", &bytes);
+    f4p_native_eval(eval, bytes);
+    f4p_python_objects_await();
+    __atomic_store_n(&late.news, true, __ATOMIC_RELEASE);
+}
+
+/* Without native stacks nobody meets new code by himself. */
+static COLD void look(void)
+{
+    uint32_t count = __atomic_load_n(&late.count, __ATOMIC_RELAXED);
+    __atomic_store_n(&late.count, count + 1, __ATOMIC_RELAXED);
+    if (count % LOOK_EVERY == 0)
+        f4p_native_runs_in(0, 0);
+}
+
+/* Whether this thread runs in a CPython that came after the start, which `python` is about. errno is kept. */
+static bool runs_late(void)
+{
+    const struct f4p_code_module *module = f4p_modules_python();
+    if (LIKELY(!module)) {
+        if (f4p_session.config.native == F4P_NATIVE_OFF)
+            look();
+        return false;
+    }
+    if (!f4p_native_runs_in(module->start, module->end))
+        return false;
+    uint32_t generation = f4p_modules_generation();
+    if (LIKELY(__atomic_load_n(&late.ready, __ATOMIC_ACQUIRE) == module && late.generation == generation))
+        return true;
+    if (__atomic_exchange_n(&late.busy, 1, __ATOMIC_ACQUIRE))
+        return false;
+    int saved = errno;
+    if (late.ready == module)
+        __atomic_store_n(&late.news, true,
+                         __ATOMIC_RELEASE); /* another one from the same file at the same place, maybe */
+    else
+        adopt(module);
+    late.generation = generation;
+    __atomic_store_n(&late.ready, module, __ATOMIC_RELEASE);
+    errno = saved;
+    __atomic_store_n(&late.busy, 0, __ATOMIC_RELEASE);
+    return true;
+}
+
+void f4p_python_late_gone(void)
+{
+    __atomic_store_n(&late.ready, NULL, __ATOMIC_RELEASE);
+    f4p_native_eval(0, 0);
+}
+
+/* Under the recorder's lock. */
+static COLD void take_news(struct f4p_writer *w)
+{
+    __atomic_store_n(&late.news, false, __ATOMIC_RELAXED);
+    python.faults = python.looks = 0;
+    memset(python.seen, 0, sizeof(python.seen));
+    memset(python.cache, 0, sizeof(python.cache));
+    f4p_python_facts(w);
 }
 
 bool f4p_python_readable(void)
@@ -134,10 +242,13 @@ void f4p_python_facts(struct f4p_writer *w)
 void f4p_python_forget(void)
 {
     memset(python.cache, 0, sizeof(python.cache));
+    late.busy = 0; /* a thread that the child does not have */
 }
 
 void *f4p_python_thread_state(void)
 {
+    if (late.awaited && !runs_late())
+        return NULL;
     if (!f4p_python_readable())
         return NULL;
     /* While the interpreter shuts down, thread states of other threads are freed under them. */
@@ -339,8 +450,7 @@ static bool is_entry(const uint8_t *frame)
  */
 static bool page_present(uintptr_t address)
 {
-    static uintptr_t seen[128]; /* page numbers; under the lock */
-    uintptr_t page = address >> PAGE_SHIFT, *slot = &seen[page % 128];
+    uintptr_t page = address >> PAGE_SHIFT, *slot = &python.seen[page % 128];
     if (*slot != page && f4p_memory_readable(address, 1))
         *slot = page;
     return *slot == page;
@@ -420,6 +530,8 @@ unsigned f4p_python_frames(struct f4p_writer *w, void *thread_state, const struc
     bool more = false, fault = false;
 
     *frames = found;
+    if (UNLIKELY(late.news))
+        take_news(w);
     if (!thread_state || !f4p_python_readable())
         return 0;
     unsigned count = walk(top_frame(thread_state), found, &more, &fault);

@@ -8,8 +8,13 @@
 
 #include "format/writer.h"
 
-/** Looks for a CPython in this process; from the constructor, once. */
+/** Looks for a CPython in this process; from the constructor, once. If there is none, one that is loaded later is found
+ * when a thread that runs in it allocates. */
 void f4p_python_find(void);
+
+/** Address of what CPython exports as `name`, with its size, or NULL; into the function pointer at `to`. */
+void *f4p_python_symbol(const char *name, size_t *bytes);
+void f4p_python_function(void *to, const char *name);
 
 /** true if there is one whose stacks we can read. */
 bool f4p_python_readable(void);
@@ -43,8 +48,11 @@ unsigned f4p_python_version(void);
 
 /* ---- object allocator (python_objects.c) ---- */
 
-/** Puts hooks on the OBJ and MEM domains if pymalloc serves them. */
+/** Puts hooks on the OBJ and MEM domains if pymalloc serves them. From the constructor. */
 void f4p_python_objects_hook(void);
+
+/** The same for a CPython that runs already: as soon as a thread that holds its GIL comes by. */
+void f4p_python_objects_await(void);
 
 /** Whether they are still there: Python puts others in their place when it starts. For `state` of the calling thread;
  * cheap, and does nothing where the thread does not hold the GIL. Not under the recorder's lock. */

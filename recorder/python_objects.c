@@ -150,7 +150,11 @@ static void arena_free(void *context, void *arena, size_t size)
 {
     (void)context;
     inner_arenas.free(inner_arenas.context, arena, size);
-    __atomic_sub_fetch(&f4p_session.arena_bytes, size, __ATOMIC_RELAXED);
+    /* One from before we were here was not counted. */
+    uint64_t bytes = __atomic_load_n(&f4p_session.arena_bytes, __ATOMIC_RELAXED);
+    while (!__atomic_compare_exchange_n(&f4p_session.arena_bytes, &bytes, bytes < size ? 0 : bytes - size, true,
+                                        __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+        ;
 }
 
 static struct arena_allocator arena_hooks = {NULL, arena_alloc, arena_free};
@@ -163,7 +167,7 @@ static void initialize_runtime(void)
         uintptr_t words[4];
     };
     struct status (*initialize)(void);
-    f4p_symbol_function(&initialize, "_PyRuntime_Initialize");
+    f4p_python_function(&initialize, "_PyRuntime_Initialize");
     if (initialize)
         initialize();
 }
@@ -177,6 +181,7 @@ static struct {
     void (*set_debug)(void);
     void *(*attached)(void); /* whose GIL it is; up to 3.11 of any thread, later of this one */
     bool on;
+    bool awaited; /* a thread that holds the GIL, so that the hooks go in */
     uint32_t countdown;
 } python;
 
@@ -233,8 +238,37 @@ static COLD void check(void)
     }
 }
 
+/* CPython's debugging may be around pymalloc when we come late. */
+static void hook(void)
+{
+    const char *name = python.name();
+    bool debug = name && strcmp(name, "pymalloc_debug") == 0;
+    if (!debug && (!name || strcmp(name, "pymalloc") != 0))
+        return;
+    struct allocator mem, obj;
+    python.get(DOMAIN_MEM, &mem);
+    python.get(DOMAIN_OBJ, &obj);
+    if (debug) {
+        mem = under_debug(&mem);
+        obj = under_debug(&obj);
+    }
+    python.on = true;
+    if (obj.malloc == obj_hooks.malloc) /* it was lost sight of */
+        return;
+    inner[DOMAIN_MEM] = mem;
+    inner[DOMAIN_OBJ] = obj;
+    python.get_arenas(&inner_arenas);
+    install();
+    if (debug)
+        python.set_debug();
+}
+
 void f4p_python_objects_check(void *state)
 {
+    if (UNLIKELY(python.awaited) && python.attached() == state) {
+        python.awaited = false;
+        hook();
+    }
     if (!python.on)
         return;
     uint32_t left = __atomic_load_n(&python.countdown, __ATOMIC_RELAXED);
@@ -250,18 +284,24 @@ void f4p_python_objects_check(void *state)
 
 static bool find_functions(void)
 {
-    f4p_symbol_function(&python.name, "_PyMem_GetCurrentAllocatorName");
-    f4p_symbol_function(&python.get, "PyMem_GetAllocator");
-    f4p_symbol_function(&python.set, "PyMem_SetAllocator");
-    f4p_symbol_function(&python.get_arenas, "PyObject_GetArenaAllocator");
-    f4p_symbol_function(&python.set_arenas, "PyObject_SetArenaAllocator");
-    f4p_symbol_function(&python.set_debug, "PyMem_SetupDebugHooks");
-    f4p_symbol_function(&raw.malloc, "PyMem_RawMalloc");
-    f4p_symbol_function(&raw.calloc, "PyMem_RawCalloc");
-    f4p_symbol_function(&python.attached,
+    f4p_python_function(&python.name, "_PyMem_GetCurrentAllocatorName");
+    f4p_python_function(&python.get, "PyMem_GetAllocator");
+    f4p_python_function(&python.set, "PyMem_SetAllocator");
+    f4p_python_function(&python.get_arenas, "PyObject_GetArenaAllocator");
+    f4p_python_function(&python.set_arenas, "PyObject_SetArenaAllocator");
+    f4p_python_function(&python.set_debug, "PyMem_SetupDebugHooks");
+    f4p_python_function(&raw.malloc, "PyMem_RawMalloc");
+    f4p_python_function(&raw.calloc, "PyMem_RawCalloc");
+    f4p_python_function(&python.attached,
                         f4p_python_version() >= 0x30d ? "PyThreadState_GetUnchecked" : "_PyThreadState_UncheckedGet");
     return python.name && python.get && python.set && python.get_arenas && python.set_arenas && python.set_debug &&
            raw.malloc && raw.calloc && python.attached;
+}
+
+void f4p_python_objects_await(void)
+{
+    python.on = false;
+    python.awaited = f4p_python_readable() && f4p_session.config.python_objects && find_functions();
 }
 
 void f4p_python_objects_hook(void)
@@ -271,12 +311,5 @@ void f4p_python_objects_hook(void)
     /* 3.12 guards its allocators with a lock that only exists from here on; main() would make it first, anyway. */
     if (f4p_python_version() == 0x30c)
         initialize_runtime();
-    const char *name = python.name();
-    if (!name || strcmp(name, "pymalloc") != 0)
-        return;
-    python.get(DOMAIN_MEM, &inner[DOMAIN_MEM]);
-    python.get(DOMAIN_OBJ, &inner[DOMAIN_OBJ]);
-    python.get_arenas(&inner_arenas);
-    python.on = true;
-    install();
+    hook();
 }

@@ -10,6 +10,7 @@
 
 static struct {
     char path[PATH_MAX]; /* "": not found */
+    char home[PATH_MAX]; /* PYTHONHOME's first part; "": none */
 } here;
 
 struct search {
@@ -76,20 +77,42 @@ static bool try_above(const char *file, unsigned minor)
     return false;
 }
 
-void f4p_python_prefix_find(unsigned minor, const void *function)
+void f4p_python_prefix_start(void)
 {
-    static char file[PATH_MAX];
     const char *home = secure_getenv("PYTHONHOME");
-    struct search search = {(uintptr_t)function, file};
+    size_t bytes = home && *home == '/' ? strcspn(home, ":") : 0;
+    if (bytes < sizeof(here.home))
+        memcpy(here.home, home ? home : "", bytes);
+}
 
-    if (minor > 99 || (home && *home == '/' && try_prefix(home, strcspn(home, ":"), minor)))
+static char file[PATH_MAX];
+
+static void find(unsigned minor)
+{
+    here.path[0] = 0;
+    if (minor > 99 || (*here.home && try_prefix(here.home, strlen(here.home), minor)))
         return;
-    dl_iterate_phdr(find_object, &search);
     if (*file && try_above(file, minor))
         return;
     ssize_t bytes = readlink("/proc/self/exe", file, sizeof(file) - 1);
     file[bytes > 0 ? bytes : 0] = 0;
     try_above(file, minor);
+}
+
+void f4p_python_prefix_find(unsigned minor, const void *function)
+{
+    struct search search = {(uintptr_t)function, file};
+    dl_iterate_phdr(find_object, &search);
+    find(minor);
+}
+
+void f4p_python_prefix_find_file(unsigned minor, const char *path, size_t bytes)
+{
+    if (bytes >= sizeof(file))
+        bytes = 0;
+    memcpy(file, path, bytes);
+    file[bytes] = 0;
+    find(minor);
 }
 
 void f4p_python_prefix_fact(struct f4p_writer *w)

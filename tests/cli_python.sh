@@ -28,7 +28,8 @@ true_of() {
 
 # fact_is NUMBER TEXT: what the last trace says
 fact_is() {
-    got=$("$programs/oracle.py" --fact "$1" "$TMP"/run/trace*) || return 1
+    for last in "$TMP"/run/trace*; do :; done # before it, maybe, that of env, which became what it started
+    got=$("$programs/oracle.py" --fact "$1" "$last") || return 1
     [ "$got" = "$2" ] || { echo "$got instead of $2" && return 1; }
 }
 
@@ -168,18 +169,38 @@ sampled() {
     not_ok "$1_sampled_lines_control" "$programs/coverage.py" "$LIBRARY" "$ANALYZE" "$2" 6 1.2
 }
 
-# A C program that starts and ends its Python three times; from 3.12 on each start puts Python's own allocators back.
+# lives MODE VARIABLE=VALUE...: a C program that starts and ends its Python three times; "local" and "global" load it
+# anew for each
+lives() {
+    mode=$1
+    shift
+    true_of env PYTHONHOME="$home" PYTHONPATH="$programs" PYTHONHASHSEED=0 "$@" "$BUILD/prog_embed" "$libpython" \
+        "$programs/functions.py" 3 $mode
+}
+
+# From 3.12 on each start puts Python's own allocators back.
 embedded() {
-    libpython=$(ls "$(dirname "$(readlink -f "$2")")"/../libpython*.so.1.0 2>/dev/null)
-    home=$(dirname "${libpython:-/}")
+    exe=$(readlink -f "$2")
+    home=$("$2" -c 'import sys; print(sys.base_prefix)')
+    libpython=$(find "${exe%/*}/.." "${exe%/*}/../lib" /usr/lib/*-linux-gnu -maxdepth 1 -name "lib$1.so.1.0" 2>/dev/null | head -n 1)
+    case $exe in /usr/bin/*) ;; *) case $libpython in /usr/lib/*) libpython='' ;; esac ;; esac
     if [ -z "$libpython" ]; then
-        skip "$1_embedded" "this build has no libpython.so"
+        skip "$1_embedded" "there is no lib$1.so.1.0 for it"
         return
     fi
+    size=512M
+    ok "$1_dlopen_local" lives local
+    ok "$1_dlopen_unloads" grep -q '^unloaded' "$TMP/err"
+    ok "$1_dlopen_status" fact_is 9 'on: from when it was loaded, after the start'
+    native=leaf
+    ok "$1_dlopen_global" lives global
+    native=off
+    ok "$1_dlopen_malloc_debug" lives global PYTHONMALLOC=debug
+    not_ok "$1_dlopen_control_without_objects" lives global FIL4PROD_PYTHON_OBJECTS=no
     own=$LIBRARY
     LIBRARY="$libpython $own"
-    ok "$1_embedded" true_of env PYTHONHOME="$home" PYTHONPATH="$programs" "$BUILD/prog_embed" "$libpython" "$programs/functions.py" 3
-    LIBRARY=$own
+    ok "$1_embedded" lives ''
+    LIBRARY=$own size=
 }
 
 # interpreter NAME: its path in $python
