@@ -260,6 +260,36 @@ rm -f job && mkfifo job
 ok fifo_is_no_file "$ANALYZE" --json=hostile.json --force bare.trace
 rm -f job
 
+# ---- an analyzer built without libdw: symbol tables alone, read by its own reader, here under sanitizers
+
+sanitize=-fsanitize=address,undefined
+echo 'int main(void) { return 0; }' >empty.c
+$CC $sanitize empty.c -o empty 2>cc.log && ./empty || sanitize=
+[ -n "$sanitize" ] || skip without_libdw_sanitized "$(head -n 1 cc.log)"
+set --
+for source in "$ROOT"/analyzer/*.c "$ROOT"/format/*.c; do
+    case $source in */analyzer/tui* | */format/writer*) ;; *) set -- "$@" "$source" ;; esac
+done
+# shellcheck disable=SC2086 # none, or one
+ok without_libdw_builds "$CC" -std=c11 -D_GNU_SOURCE -DF4P_VERSION='"0"' -O1 -g $sanitize -I"$ROOT" "$@" -o elf_only -llz4 -ldl -lm
+# tables NAME...: all of them are in the report's stacks, in no file
+tables() {
+    ./elf_only --json=elf.json --force bare.trace 2>elf.err && lacks elf.err 'Sanitizer|runtime error' && python3 -B -c '
+import json, sys
+frames = [f for s in json.load(open("elf.json"))["instants"]["end"]["stacks"] for f in s["frames"]]
+missing = set(sys.argv[1:]) - {f["function"] for f in frames}
+assert not missing and not any(f["line"] for f in frames), missing' "$@"
+}
+ok without_libdw_is_said sh -c './elf_only --version | grep -q "^native symbols: ELF symbol tables only"'
+cp sites1 job
+bare ./job
+ok without_libdw_names tables main plain by_calloc by_realloc
+ok without_libdw_hostile_elf python3 -B "$SOURCES/hostile.py" ./elf_only bare.trace job 50
+cp sites3 job
+not_ok without_libdw_other_build_is_refused tables main
+ok without_libdw_other_build_is_said has elf.json 'another build'
+rm -f job
+
 # ---- a debug file that does not answer
 
 # A FIFO: whoever opens it waits for a writer.
