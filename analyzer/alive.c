@@ -18,17 +18,15 @@ static enum f4p_alive maps_file(uint32_t pid, const struct stat *file)
     FILE *maps = fopen(path, "re");
     if (!maps)
         return errno == ENOENT || errno == ESRCH ? F4P_ALIVE_NO : F4P_ALIVE_UNKNOWN;
-    bool any = false;
     while (alive == F4P_ALIVE_NO && fgets(line, sizeof line, maps)) {
         unsigned high, low;
         unsigned long long inode;
         if (sscanf(line, "%*x-%*x %*4s %*x %x:%x %llu", &high, &low, &inode) != 3)
             continue;
-        any = true;
         if (inode == file->st_ino && high == major(file->st_dev) && low == minor(file->st_dev))
             alive = F4P_ALIVE_YES;
     }
-    if (!any || ferror(maps))
+    if (ferror(maps)) /* without an error, nothing at all: it has ended and was not waited for yet */
         alive = F4P_ALIVE_UNKNOWN;
     fclose(maps);
     return alive;

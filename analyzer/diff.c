@@ -105,8 +105,7 @@ static bool is_absent(const struct f4p_model *model, const struct f4p_model_proc
         return true;
     if (heap->t_ns >= model->end_ns)
         return process->gone;
-    return model->process_count > 1 && process->trace->state.status == F4P_STATUS_EXITED &&
-           heap->t_ns > process->end_ns;
+    return model->process_count > 1 && f4p_process_left(process) && heap->t_ns > process->end_ns;
 }
 
 /* Returns whether all that happened in between is known. */

@@ -141,7 +141,7 @@ int f4p_heap_end(const struct f4p_model *model, bool base, struct f4p_heap *heap
 
 static bool has_ended(const struct f4p_model_process *process, uint64_t t_ns)
 {
-    return process->trace->state.status == F4P_STATUS_EXITED && t_ns > process->end_ns;
+    return f4p_process_left(process) && t_ns > process->end_ns;
 }
 
 int f4p_heap_at(const struct f4p_model *model, bool base, uint64_t t_ns, struct f4p_heap *heap)
@@ -332,6 +332,17 @@ struct f4p_error_bars f4p_sums_error(const struct f4p_sums *sums, uint64_t inter
     bars.high = bytes + (high - n) * unit;
     bars.half = bars.high - bytes > bytes - bars.low ? bars.high - bytes : bytes - bars.low;
     return bars;
+}
+
+bool f4p_process_left(const struct f4p_model_process *process)
+{
+    return process->trace->state.status == F4P_STATUS_EXITED || process->trace->ending;
+}
+
+bool f4p_sums_tied(const struct f4p_sums *smaller, const struct f4p_sums *larger, uint64_t interval)
+{
+    struct f4p_error_bars bars = f4p_sums_error(smaller, interval);
+    return bars.half > 0 && bars.high > f4p_sums_error(larger, interval).low;
 }
 
 uint64_t f4p_model_interval(const struct f4p_model *model)

@@ -150,19 +150,62 @@ static void write_verdict(struct f4p_json *j, const struct f4p_verdict *v)
     f4p_json_close(j, '}');
 }
 
+/* ---- resident memory ---- */
+
+static void write_ledger(struct f4p_json *j, const char *name, const struct f4p_rss_ledger *ledger, uint64_t end_ns)
+{
+    if (!ledger->known) {
+        f4p_json_null(j, name);
+        return;
+    }
+    f4p_json_open(j, name, '{');
+    f4p_json_number(j, "t_ns", ledger->t_ns);
+    f4p_json_number(j, "from_ns", ledger->from_ns);
+    f4p_json_number(j, "age_ns", end_ns > ledger->t_ns ? end_ns - ledger->t_ns : 0);
+    f4p_json_number(j, "rss_bytes", ledger->rss);
+    for (int i = 0; i < F4P_RSS_TERM_COUNT; i++)
+        if (ledger->classes || i <= F4P_RSS_SWAPPED)
+            f4p_json_number(j, f4p_rss_term_key((enum f4p_rss_term)i), ledger->term[i]);
+        else
+            f4p_json_null(j, f4p_rss_term_key((enum f4p_rss_term)i));
+    f4p_json_signed(j, "unexplained_bytes", ledger->unexplained);
+    f4p_json_number(j, "heap_error_bytes", ledger->heap_error);
+    f4p_json_number(j, "probed_bytes", ledger->probed);
+    f4p_json_number(j, "cost_ns", ledger->cost_ns);
+    f4p_json_close(j, '}');
+}
+
+static void write_rss(struct f4p_json *j, const struct f4p_model_process *process)
+{
+    struct f4p_rss_ledger last = f4p_rss_ledger_make(process->trace->ledger);
+    struct f4p_rss_ledger peak = f4p_rss_ledger_make(process->trace->ledger_peak);
+    f4p_json_open(j, "rss", '{');
+    write_ledger(j, "last", &last, process->end_ns - process->start_ns);
+    write_ledger(j, "peak", &peak, process->end_ns - process->start_ns);
+    f4p_json_close(j, '}');
+}
+
+/* ---- processes ---- */
+
 static void write_processes(struct f4p_json *j, const struct f4p_report *r)
 {
     f4p_json_open(j, "processes", '[');
     for (size_t i = 0; i < r->model->process_count; i++) {
         const struct f4p_model_process *process = &r->model->processes[i];
+        const struct f4p_trace *trace = process->trace;
         f4p_json_open(j, NULL, '{');
         f4p_json_text(j, "file", r->job->paths[i]);
         f4p_json_number(j, "pid", process->pid);
         f4p_json_number(j, "start_ns", process->start_ns);
         f4p_json_number(j, "end_ns", process->end_ns);
-        f4p_json_number(j, "heap_bytes", whole_blocks(process->trace->state.live.bytes));
-        f4p_json_number(j, "peak_heap_bytes", whole_blocks(process->trace->state.peak.sums.bytes));
-        f4p_json_number(j, "inherited_bytes", whole_blocks(process->trace->state.inherited_bytes));
+        f4p_json_number(j, "heap_bytes", whole_blocks(trace->state.live.bytes));
+        f4p_json_number(j, "peak_heap_bytes", whole_blocks(trace->state.peak.sums.bytes));
+        f4p_json_number(j, "inherited_bytes", whole_blocks(trace->state.inherited_bytes));
+        if (trace->ending)
+            f4p_json_number(j, "exit_code", trace->ending->status & 0xff);
+        else
+            f4p_json_null(j, "exit_code");
+        write_rss(j, process);
         f4p_json_bool(j, "base", process->base);
         f4p_json_close(j, '}');
     }
@@ -244,8 +287,15 @@ static void write_resident(struct f4p_json *j, bool known, uint64_t q8)
         f4p_json_null(j, "resident_bytes");
 }
 
+/* `above`: of what stands before it; NULL: it is the first. */
+static void write_tied(struct f4p_json *j, const struct f4p_report *r, const struct f4p_sums *sums,
+                       const struct f4p_sums *above)
+{
+    f4p_json_bool(j, "tied", above && !r->options->by_blocks && f4p_sums_tied(sums, above, r->interval));
+}
+
 static void write_entry(struct f4p_json *j, const struct f4p_report *r, uint32_t id, const struct f4p_heap *heap,
-                        uint64_t bytes)
+                        uint64_t bytes, const struct f4p_sums *above)
 {
     const struct f4p_sums *sums = &heap->sums[id];
     const struct f4p_model *m = r->model;
@@ -255,6 +305,7 @@ static void write_entry(struct f4p_json *j, const struct f4p_report *r, uint32_t
     f4p_json_open(j, NULL, '{');
     f4p_json_number(j, "bytes", bytes);
     f4p_json_number(j, "error_bytes", whole(f4p_sums_error(sums, r->interval).half));
+    write_tied(j, r, sums, above);
     write_resident(j, heap->resident != NULL, heap->resident ? heap->resident[id] : 0);
     f4p_json_number(j, "blocks", whole_blocks(sums->blocks));
     f4p_json_number(j, "samples", sums->samples);
@@ -279,6 +330,7 @@ static void write_other(struct f4p_json *j, const struct f4p_report *r, const st
     f4p_json_open(j, NULL, '{');
     f4p_json_number(j, "bytes", rest->bytes);
     f4p_json_number(j, "error_bytes", whole(f4p_sums_error(&rest->sums, r->interval).half));
+    write_tied(j, r, &rest->sums, NULL);
     write_resident(j, resident, rest->resident);
     f4p_json_number(j, "blocks", whole_blocks(rest->sums.blocks));
     f4p_json_number(j, "samples", rest->sums.samples);
@@ -344,7 +396,7 @@ static int write_stacks(struct f4p_json *j, const struct f4p_report *r, const st
     shown = r->options->top > 0 && (size_t)r->options->top < count ? (size_t)r->options->top : count;
     f4p_json_open(j, "stacks", '[');
     for (size_t i = 0; i < shown; i++)
-        write_entry(j, r, order[i].id, heap, bytes[i]);
+        write_entry(j, r, order[i].id, heap, bytes[i], i ? &heap->sums[order[i - 1].id] : NULL);
     for (size_t i = shown; i < count; i++) {
         f4p_sums_add(&other.sums, &heap->sums[order[i].id]);
         other.bytes += bytes[i];
@@ -375,6 +427,7 @@ static void write_groups(struct f4p_json *j, const struct f4p_report *r, const s
         f4p_json_open(j, NULL, '{');
         f4p_json_number(j, "bytes", whole((double)group->sums.bytes / F4P_Q8));
         f4p_json_number(j, "error_bytes", whole(f4p_sums_error(&group->sums, r->interval).half));
+        write_tied(j, r, &group->sums, i ? &groups[i - 1].sums : NULL);
         write_resident(j, heap->resident != NULL, group->resident);
         f4p_json_number(j, "blocks", whole_blocks(group->sums.blocks));
         if (by == F4P_BY_LIBRARY)
@@ -477,40 +530,6 @@ static void write_timeline(struct f4p_json *j, const struct f4p_report *r)
     f4p_json_close(j, '}');
 }
 
-/* ---- resident memory ---- */
-
-static void write_ledger(struct f4p_json *j, const char *name, const struct f4p_rss_ledger *ledger, uint64_t end_ns)
-{
-    if (!ledger->known) {
-        f4p_json_null(j, name);
-        return;
-    }
-    f4p_json_open(j, name, '{');
-    f4p_json_number(j, "t_ns", ledger->t_ns);
-    f4p_json_number(j, "from_ns", ledger->from_ns);
-    f4p_json_number(j, "age_ns", end_ns > ledger->t_ns ? end_ns - ledger->t_ns : 0);
-    f4p_json_number(j, "rss_bytes", ledger->rss);
-    for (int i = 0; i < F4P_RSS_TERM_COUNT; i++)
-        if (ledger->classes || i <= F4P_RSS_SWAPPED)
-            f4p_json_number(j, f4p_rss_term_key((enum f4p_rss_term)i), ledger->term[i]);
-        else
-            f4p_json_null(j, f4p_rss_term_key((enum f4p_rss_term)i));
-    f4p_json_signed(j, "unexplained_bytes", ledger->unexplained);
-    f4p_json_number(j, "heap_error_bytes", ledger->heap_error);
-    f4p_json_number(j, "probed_bytes", ledger->probed);
-    f4p_json_number(j, "cost_ns", ledger->cost_ns);
-    f4p_json_close(j, '}');
-}
-
-static void write_rss(struct f4p_json *j, const struct f4p_report *r)
-{
-    const struct f4p_model_process *target = &r->model->processes[0];
-    f4p_json_open(j, "rss", '{');
-    write_ledger(j, "last", &r->rss, target->end_ns - target->start_ns);
-    write_ledger(j, "peak", &r->rss_peak, target->end_ns - target->start_ns);
-    f4p_json_close(j, '}');
-}
-
 static void write_gates(struct f4p_json *j, const struct f4p_report *r)
 {
     f4p_json_open(j, "gates", '[');
@@ -556,7 +575,7 @@ int f4p_json_report(const struct f4p_report *r, FILE *out)
     if (r->compared)
         write_diff(j, r);
     write_timeline(j, r);
-    write_rss(j, r);
+    write_rss(j, &r->model->processes[0]);
     write_gates(j, r);
     write_requests(j, r->trace);
     write_losses(j, r);

@@ -537,8 +537,8 @@ static void align_processes(struct f4p_model *model, size_t base_from)
         struct f4p_model_process *process = &model->processes[i];
         const uint64_t slack = 1000000000;
         bool same_job = !memcmp(process->trace->header->job_id, model->processes[0].trace->header->job_id, 16);
-        process->gone = !process->base && i > 0 && same_job && process->trace->state.status == F4P_STATUS_EXITED &&
-                        process->end_ns + slack < model->end_ns;
+        process->gone =
+            !process->base && i > 0 && same_job && f4p_process_left(process) && process->end_ns + slack < model->end_ns;
     }
 }
 

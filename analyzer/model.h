@@ -137,6 +137,12 @@ struct f4p_error_bars {
  */
 struct f4p_error_bars f4p_sums_error(const struct f4p_sums *sums, uint64_t interval);
 
+/** Whether the process ended by itself, as it said. */
+bool f4p_process_left(const struct f4p_model_process *process);
+
+/** Whether the smaller of two estimates may be the larger one for all that is known: their intervals overlap. */
+bool f4p_sums_tied(const struct f4p_sums *smaller, const struct f4p_sums *larger, uint64_t interval);
+
 /** Variance of a sum in bytes^2. */
 double f4p_sums_variance(const struct f4p_sums *sums);
 

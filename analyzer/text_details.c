@@ -136,8 +136,14 @@ static void print_processes(const struct f4p_page *page)
                 f4p_page_bytes(page, b, (double)state->peak.sums.bytes / F4P_Q8),
                 f4p_page_bytes(page, c, (double)state->inherited_bytes / F4P_Q8));
         fprintf(page->out, " %8s", f4p_text_clock(a, process->start_ns, true));
-        fprintf(page->out, " %8s  %s%s\n", f4p_text_clock(d, process->end_ns, true),
-                state->status < 5 ? states[state->status] : "?", process->base ? ", compared with" : "");
+        const struct f4p_ending *ending = process->trace->ending;
+        fprintf(page->out, " %8s  %s", f4p_text_clock(d, process->end_ns, true),
+                ending              ? "exit"
+                : state->status < 5 ? states[state->status]
+                                    : "?");
+        if (ending)
+            fprintf(page->out, " %u", ending->status & 0xff);
+        fprintf(page->out, "%s\n", process->base ? ", compared with" : "");
     }
 }
 

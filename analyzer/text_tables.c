@@ -165,8 +165,7 @@ static void print_row(const struct f4p_page *page, struct table *table, const st
     char label[F4P_CELL_BYTES], number[F4P_NUMBER_BYTES];
     double bytes = (double)group->sums.bytes / F4P_Q8;
     struct f4p_error_bars bars = f4p_sums_error(&group->sums, r->interval);
-    bool tie =
-        above && !r->options->by_blocks && bars.high > f4p_sums_error(&above->sums, r->interval).low && bars.half > 0;
+    bool tie = above && !r->options->by_blocks && f4p_sums_tied(&group->sums, &above->sums, r->interval);
     table->ties |= tie;
     fprintf(page->out, " %c%2zu ", tie ? '~' : ' ', rank);
     f4p_page_paint(page, rank == 1 ? F4P_PAINT_BOLD : F4P_PAINT_PLAIN);

@@ -222,6 +222,38 @@ ok cut_file_reported has "$TMP/out" 'DAMAGED'
 ok cut_file_json sh -c '"$0" --json short.bin >short.json 2>/dev/null; test $? -eq 4' "$ANALYZE"
 ok cut_file_incomplete fact short.json 'not a["trace"]["complete"] and a["damage"]["missing_bytes"] > 0'
 
+# ---- what cannot be told apart ----
+
+cat >twins.py <<'END'
+keep = []
+def left():
+    keep.append(bytes(3000))
+def right():
+    keep.append(bytes(3000))
+def much():
+    keep.append(bytes(30000))
+for i in range(3000):
+    left()
+    right()
+    much()
+END
+# tied_as FILE LIST: of the three lines, largest first
+tied_as() {
+    "$ANALYZE" --json --group-by line "$1" >twins.json && python3 -c 'import json, sys
+groups = json.load(open("twins.json"))["instants"]["peak"]["groups"][:3]
+print(groups)
+assert [g["tied"] for g in groups] == json.loads(sys.argv[1])' "$2"
+}
+"$RECORD" -q -o twins.bin --interval 65536 -- "$PYTHON" twins.py
+"$RECORD" -q -o twins_exact.bin --interval 1 -- "$PYTHON" twins.py
+ok tied_json tied_as twins.bin '[false, false, true]'
+ok tied_text "$ANALYZE" --text twins.bin
+ok tied_mark has "$TMP/out" '^ ~ 3 .*twins\.py:[35]'
+ok tied_legend has "$TMP/out" '^   ~ not distinguishable from the line above$'
+ok control_tied_exact tied_as twins_exact.bin '[false, false, false]'
+ok control_tied_exact_text "$ANALYZE" --text twins_exact.bin
+ok control_tied_no_mark lacks "$TMP/out" '~'
+
 # ---- following a job that runs ----
 
 # reports FILE: how many

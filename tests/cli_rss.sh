@@ -106,6 +106,39 @@ ok report_never has "$TMP/out" '^ +1 +256M +72\.7 +0\.0 +4\.0K  prog_rss.c:'
 ok report_half has "$TMP/out" '^ +2 +64\.0M +18\.2 +0\.0 +32\.0M  prog_rss.c:'
 ok report_plain "$ANALYZE" --text --symbols=none growth.bin
 ok report_plain_no_column lacks "$TMP/out" 'resident  your code'
+ok control_one_process lacks "$TMP/out" 'RSS OF EACH PROCESS'
+
+# Each process of several; one that has ended is not in the sum.
+cat >workers.py <<'END'
+import multiprocessing, os, time
+def work(mebibytes, left):
+    keep = b"x" * (mebibytes << 20)
+    left.wait()
+    os._exit(0)
+fork = multiprocessing.get_context("fork")
+events = [fork.Event(), fork.Event()]
+workers = [fork.Process(target=work, args=(20 * (i + 2), event)) for i, event in enumerate(events)]
+for worker in workers:
+    worker.start()
+keep = [bytes(1000) for i in range(30000)]
+time.sleep(1)
+events[0].set()
+workers[0].join()
+time.sleep(2)
+events[1].set()
+workers[1].join()
+END
+ok workers_recorded "$RECORD" -q --size 4M -o workers.bin -- "$PYTHON" workers.py
+ok report_processes "$ANALYZE" --text --symbols=none workers.bin
+ok report_processes_title has "$TMP/out" '^ RSS OF EACH PROCESS at its last look$'
+ok report_process has "$TMP/out" '^ +[0-9]+ +[6-9][0-9]\.[0-9]M +60\.0M( +-){5}$|^ +[0-9]+ +[6-9][0-9]\.[0-9]M +60\.0M '
+ok report_process_ended has "$TMP/out" '^ +[0-9]+ +[4-6][0-9]\.[0-9]M +40\.0M .*  ended$'
+"$ANALYZE" --json --symbols=none workers.bin >workers.json
+ok processes_json "$PYTHON" -c 'import json
+a = json.load(open("workers.json"))
+assert len(a["processes"]) == 3 and all(p["exit_code"] == 0 for p in a["processes"]), a["processes"]
+assert a["processes"][0]["rss"] == a["rss"] and a["rss"]["last"]["rss_bytes"] > 10 << 20, a["rss"]
+assert a["instants"]["end"]["heap_bytes"] < 100 << 20, "the worker that has left still counts"'
 
 if "$PYTHON" -c 'import jsonschema' 2>/dev/null; then
     "$ANALYZE" --json --symbols=none untouched.bin >untouched.json
@@ -115,6 +148,7 @@ jsonschema.validate(json.load(open(sys.argv[1])), json.load(open(sys.argv[2])))'
             "$1" "$ROOT/tests/schema/fil4prod.analysis-1.json"
     }
     ok schema valid untouched.json
+    ok schema_processes valid workers.json
     sed 's/"age_ns"/"old_ns"/' untouched.json >wrong.json
     not_ok "control: schema" valid wrong.json
 else
@@ -126,6 +160,26 @@ fi
 for kind in untouched fragments threads shared growth; do
     explained "alone_$kind" ledger "alone_$kind" --preload -- "$BUILD/prog_rss" "$kind" keep-allocating
 done
+
+# ---- a kernel that does not know PAGEMAP_SCAN (before Linux 6.7): page by page
+
+OLD=$BUILD/prog_old_kernel
+if "$OLD" true; then
+    for kind in untouched fragments file shared reserved growth; do
+        explained "old_$kind" ledger "old_$kind" --old-kernel -- "$BUILD/prog_rss" "$kind"
+    done
+    for kind in untouched shared; do
+        explained "old_alone_$kind" ledger "old_alone_$kind" --old-kernel --preload -- "$BUILD/prog_rss" "$kind" keep-allocating
+    done
+    ok old_report "$ANALYZE" --text --symbols=none old_untouched.bin
+    ok old_report_half has "$TMP/out" '^ +2 +64\.0M +18\.2 +0\.0 +32\.0M  prog_rss.c:'
+    not_ok "control: a wrong term is seen there too" ledger control_old --old-kernel --skew untouched=0.8 -- \
+        "$BUILD/prog_rss" untouched
+    # Nothing else would have been asked: who asks is killed.
+    expect_status 159 control_scan_is_asked_for "$OLD" kill "$RECORD" -q -o asked.bin -- "$BUILD/prog_death" grow:20 rest:2000
+else
+    skip old_kernel "cannot filter system calls (seccomp)"
+fi
 
 # ---- controls: what is wrong is seen
 

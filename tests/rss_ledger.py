@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
 """Holds the ledger of resident memory against /proc/PID/smaps_rollup and against what a program says of itself.
 
-usage: rss_ledger.py NAME [--preload] [--skew TERM=FACTOR] -- COMMAND...
+usage: rss_ledger.py NAME [--preload] [--old-kernel] [--skew TERM=FACTOR] -- COMMAND...
 
 COMMAND prints "term bytes" lines, then "ready", then does nothing more. It runs under $RECORD (with --preload: with
 $LIBRARY alone). When two looks have ended since it was ready, smaps_rollup is read, and the process killed. Exit
 status 0: the ledger's terms add up to that RSS within 5 %, no more than 5 % of it is unexplained, and each term the
-program spoke of is right: within 5 %, or 1 MiB, or the heap's error. --skew multiplies what the truth says: a control.
+program spoke of is right: within 5 %, or 1 MiB, or the heap's error. --old-kernel: without PAGEMAP_SCAN. --skew multiplies what the truth says: a control.
 """
 
 import json
@@ -52,14 +52,13 @@ def wait_for_looks(trace, job):
                 break
 
 
-def run(command, trace, preload):
+def run(command, trace, preload, under):
     environment = dict(os.environ, FIL4PROD_QUIET="1")
     if preload:
-        environment.update(LD_PRELOAD=os.environ["LIBRARY"], FIL4PROD_OUTPUT=trace, FIL4PROD_MIN_HEAP="0",
-                           FIL4PROD_CHILDREN="0")
-        whole = command
+        environment.update(FIL4PROD_OUTPUT=trace, FIL4PROD_MIN_HEAP="0", FIL4PROD_CHILDREN="0")
+        whole = [*under, "env", "LD_PRELOAD=" + os.environ["LIBRARY"], *command]
     else:
-        whole = [os.environ["RECORD"], "-o", trace, *command]
+        whole = [*under, os.environ["RECORD"], "-o", trace, *command]
     job = subprocess.Popen(whole, env=environment, stdout=subprocess.PIPE, text=True)
     truth = {}
     for line in job.stdout:
@@ -117,7 +116,8 @@ def main():
     name, options, command = sys.argv[1], sys.argv[2:cut], sys.argv[cut + 1:]
     preload = "--preload" in options
     trace = os.path.join(os.environ["TMP"], name + ".bin")
-    truth, rss = run(command, trace, preload)
+    under = [os.path.join(os.environ["BUILD"], "prog_old_kernel")] if "--old-kernel" in options else []
+    truth, rss = run(command, trace, preload, under)
     if "--skew" in options:
         term, factor = options[options.index("--skew") + 1].split("=")
         if term == "rss":
