@@ -118,6 +118,13 @@ ok leave_alone fact leave.a 'kind == "exited" and sure == "certain" and code == 
 both quick "$JOB" grow:2 quick:262
 ok quick fact quick.l 'kind == "exited" and sure == "certain" and code == 6'
 ok quick_alone fact quick.a 'kind == "exited" and sure == "certain" and code == 6'
+# The last word is the last one's: of handlers of exit, and of destructors after them.
+alone handler "$JOB" grow:2 handler:7 exit:3
+ok handler_alone fact handler.a 'kind == "exited" and code == 7 and "exit handlers" in evidence'
+alone last "$JOB" grow:2 last:5 exit:3
+ok last_alone fact last.a 'kind == "exited" and code == 5 and "by _exit" in evidence'
+alone last_segv "$JOB" grow:2 last:segv exit:3
+ok last_segv_alone fact last_segv.a 'kind == "unknown" and code is None and "no exit handlers" in evidence'
 alone threads "$JOB" threads:3 grow:2 leave:4
 ok threads_alone fact threads.a 'kind == "exited" and code == 4 and a["trace"]["complete"]'
 both segv "$JOB" grow:2 segv

@@ -10,7 +10,8 @@
  *   segv     abort     exit:N   leave:N  by _exit            quick:N  by quick_exit
  *   storm:N  allocates without end until a timer's handler leaves by _exit(N)
  *   threads:N starts N threads that allocate without end      vfork:N  has N vforked children, which leave by _exit(9)
- *   forbid   from now on a system call other than to end kills it
+ *   last:N   its last destructor leaves by _exit(N), last:segv by a signal; handler:N has a handler of exit end it by
+ * exit(N) forbid   from now on a system call other than to end kills it
  */
 #include <fcntl.h>
 #include <linux/filter.h>
@@ -96,6 +97,22 @@ static void rest(long ms)
 {
     struct timespec pause = {ms / 1000, ms % 1000 * 1000000};
     nanosleep(&pause, NULL);
+}
+
+static const char *last; /* what the destructor does */
+static int handler_status;
+
+__attribute__((destructor(101))) static void at_last(void)
+{
+    if (last && !strcmp(last, "segv"))
+        raise(SIGSEGV);
+    else if (last)
+        _exit((int)strtol(last, NULL, 10));
+}
+
+static void on_end(void)
+{
+    exit(handler_status);
 }
 
 static int storm_status;
@@ -191,7 +208,12 @@ static void act(const char *word)
         _exit((int)number);
     else if (!strncmp(word, "quick:", 6))
         quick_exit((int)number);
-    else if (!strncmp(word, "storm:", 6))
+    else if (!strncmp(word, "last:", 5))
+        last = value;
+    else if (!strncmp(word, "handler:", 8)) {
+        handler_status = (int)number;
+        atexit(on_end);
+    } else if (!strncmp(word, "storm:", 6))
         storm((int)number);
     else if (!strncmp(word, "threads:", 8))
         start_threads(number);
