@@ -106,6 +106,7 @@ struct search {
     const char *name;
     void *found;
     size_t bytes;
+    bool behind; /* we come before what was found */
 };
 
 static int search_object(struct dl_phdr_info *info, size_t size, void *data)
@@ -120,8 +121,10 @@ static int search_object(struct dl_phdr_info *info, size_t size, void *data)
     for (int i = 0; i < info->dlpi_phnum; i++) {
         const ElfW(Phdr) *p = &info->dlpi_phdr[i];
         ElfW(Addr) start = info->dlpi_addr + p->p_vaddr, at = (ElfW(Addr)) & self;
-        if (p->p_type == PT_LOAD && at >= start && at < start + p->p_memsz)
-            return 0; /* us */
+        if (p->p_type == PT_LOAD && at >= start && at < start + p->p_memsz) {
+            search->behind = true; /* that was us */
+            return 0;
+        }
     }
     uint32_t index = object.gnu_hash ? find_gnu(&object, search->name) : find_sysv(&object, search->name);
     if (!index)
@@ -137,7 +140,7 @@ static int search_object(struct dl_phdr_info *info, size_t size, void *data)
 
 void *f4p_symbol_sized(const char *name, size_t *bytes)
 {
-    struct search search = {name, NULL, 0};
+    struct search search = {name, NULL, 0, false};
     dl_iterate_phdr(search_object, &search);
     *bytes = search.bytes;
     return search.found;
@@ -211,8 +214,13 @@ static COLD void resolve(void)
     F4P_REAL(X)
     X(void, free, , )
 #undef X
+    struct search search = {"malloc", NULL, 0, false};
+    dl_iterate_phdr(search_object, &search);
     ElfW(Addr) at = (ElfW(Addr))f4p_real.malloc;
-    dl_iterate_phdr(find_allocator, &at);
+    if (search.behind)
+        dl_iterate_phdr(find_allocator, &at);
+    else /* the program's own, or one preloaded before us: nobody asks us for blocks, so what it maps is all there is */
+        allocator.start = allocator.end = at;
 }
 
 bool f4p_real_complete(void)

@@ -128,7 +128,7 @@ not_ok control_maps_unmapped without unmapped_unseen mappings_held
 # Blocks alone count, not what the allocator maps for them.
 blocks_held() {
     fresh
-    recorded "$PROGRAMS/grow" 32 >held || return 1
+    recorded "${grower:-$PROGRAMS/grow}" 32 >held || return 1
     held=$(($(sed -n 's/^done //p' held) * 50000))
     found=$(query "$TMP/traces/t" 'a["instants"]["end"]["heap_bytes"]')
     echo "held $held found $found"
@@ -151,8 +151,34 @@ for allocator in libjemalloc.so.2 libtcmalloc_minimal.so.4 libmimalloc.so.2; do
     interval=262144 # else all of the allocator's work is done inside a slow path, which is a guard of its own
     ok "blocks_held_$allocator" blocks_held
     interval=1
+
+    # Among the program's own libraries: found behind the recorder as well.
+    library_of=$beside
+    beside=
+    if ${CC:-gcc} -o "family-$allocator" "$ROOT/tests/host/family.c" -D_GNU_SOURCE -I"$ROOT" -w -pthread -ldl -Wl,--no-as-needed "$library_of" 2>cc.log &&
+        ${CC:-gcc} -o "grow-$allocator" "$ROOT/tests/host/grow.c" -D_GNU_SOURCE -w -Wl,--no-as-needed "$library_of"; then
+        ok "family_linked_$allocator" same "./family-$allocator" common
+        interval=262144 grower=./grow-$allocator
+        ok "blocks_held_linked_$allocator" blocks_held
+        interval=1 grower=
+    else
+        skip "family_linked_$allocator" "$(head -n 1 cc.log)"
+    fi
 done
 beside=
+
+# A program that brings its own malloc asks nobody else for blocks; then what its allocator maps is what there is to see.
+ok own_malloc same "$PROGRAMS/own_malloc"
+ok own_malloc_used_it grep -q 'many 1, strange 0' recorded.out
+own_malloc_held() {
+    fresh
+    recorded "$PROGRAMS/own_malloc" >/dev/null || return 1
+    found=$(query "$TMP/traces/t" 'a["instants"]["end"]["heap_bytes"]')
+    echo "found $found"
+    sound && [ "$found" -ge 20000000 ] && [ "$found" -lt 28000000 ]
+}
+ok own_malloc_mappings_held own_malloc_held
+not_ok control_own_malloc_mappings without own_malloc_trusted own_malloc_held
 
 # ---- threads, children, handlers, stacks ---------------------------------------------------------------------------------
 
