@@ -57,7 +57,7 @@ static int add(struct f4p_symbols *s, const struct f4p_symbol_message *m, const 
     if (s->count >= MAX_SYMBOLS)
         return 0;
     if (s->count == s->room) {
-        size_t room = s->room * 2;
+        size_t room = s->room ? s->room * 2 : 256;
         struct f4p_symbol_view *views = realloc(s->views, room * sizeof *views);
         if (!views)
             return -1;

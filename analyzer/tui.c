@@ -586,6 +586,8 @@ static bool take_names(struct f4p_tui *tui)
     struct f4p_symbol_progress p = f4p_job_progress(tui->job);
     unsigned before = tui->names.percent;
     tui->names.percent = more ? (unsigned)(p.done * 100 / p.all) : 100;
+    if (more && before == 100)
+        tui->names.drawn_ms = now; /* what a following view finds new is mostly named at once: no word on it */
     if (p.names != tui->names.shown && (!more || now >= tui->names.next_ms)) {
         show_names(tui, now);
         return true;

@@ -125,6 +125,13 @@ struct f4p_tui {
     void *state[F4P_VIEW_COUNT];
     bool stale[F4P_VIEW_COUNT]; /* changed() is due */
 
+    struct {              /* of native frames; they come while keys are answered */
+        size_t shown;     /* in the model */
+        uint64_t next_ms; /* when it may be built anew for some more */
+        uint64_t drawn_ms;
+        unsigned percent; /* found; 100: all */
+    } names;
+
     uint32_t picked; /* frame that was selected when an overlay was opened */
 
     enum f4p_prompt prompt;
@@ -132,19 +139,13 @@ struct f4p_tui {
     char search[F4P_TUI_TEXT_BYTES];
     size_t search_from; /* the browser's row when searching began */
     char filter_before[F4P_TUI_TEXT_BYTES];
-    bool filter_due;
     void (*later)(struct f4p_tui *tui); /* what takes long: done once, after the screen is drawn; NULL: nothing */
     bool rebuild_due;                   /* the same: the model is to be built as `own` has it */
-    char message[512];                  /* shown until the next key */
+    bool filter_due;
+    char message[512]; /* shown until the next key */
     bool message_bad;
     bool touched; /* a key was pressed */
-    struct {
-        size_t shown;     /* in the model */
-        uint64_t next_ms; /* when it may be built anew for some of more */
-        unsigned percent; /* found; 100: all */
-        uint64_t drawn_ms;
-    } names;
-    bool ended; /* --follow: the job is over */
+    bool ended;   /* --follow: the job is over */
     bool done;
 };
 
