@@ -83,6 +83,7 @@ help:
 	@echo 'make tui-bench         how long the terminal face takes to answer each key'
 	@echo 'make check-pythons     the Python tests on every release (PYTHONS=names WALKS=n LIBRARIES=dir)'
 	@echo 'make bench             what recording costs: a table (BENCH=names BENCH_ROUNDS=n PEERS=1)'
+	@echo 'make programs          CPython, NumPy, ... run their own tests bare and recorded: hours (ONLY=parts CPYTHON=modules)'
 	@echo 'make check-qemu        cgroup v2 and a pulled plug, in a QEMU guest (software emulation)'
 	@echo 'make lint              formatting, static analysis, manual pages, shell scripts'
 	@echo 'make deps              install what building and testing need (root), or print the command'
