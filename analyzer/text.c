@@ -410,8 +410,11 @@ static void print_sure(const struct f4p_page *page)
             fprintf(page->out, ", %s%.1f%%", f4p_page_plus_minus(page),
                     100 * f4p_sums_error(&heap->total, r->interval).half / bytes);
     }
+    uint64_t bare = f4p_report_lost(r, F4P_LOSS_sites_full);
     if (r->lost)
         fprintf(page->out, "; %s samples or records lost, see below", f4p_text_count(a, r->lost));
+    else if (bare)
+        fprintf(page->out, "; %s have no stack: --size was too small", f4p_text_count(a, bare));
     else
         fputs("; nothing lost", page->out);
     if (!heap->sound)

@@ -254,6 +254,13 @@ ok control_tied_exact tied_as twins_exact.bin '[false, false, false]'
 ok control_tied_exact_text "$ANALYZE" --text twins_exact.bin
 ok control_tied_no_mark lacks "$TMP/out" '~'
 
+# Where stacks had no room, the first screen says so.
+"$RECORD" -q -o small.bin --interval 1 --size 8M -- "$PYTHON" -c 'keep = [bytes(2000) for i in range(1000)]'
+ok stackless "$ANALYZE" --text small.bin
+ok stackless_said has "$TMP/out" '^ SURE .*; [0-9,]+ have no stack: --size was too small'
+ok control_stackless "$ANALYZE" --text twins_exact.bin
+ok control_stackless_unsaid has "$TMP/out" '^ SURE .*; nothing lost'
+
 # ---- following a job that runs ----
 
 # reports FILE: how many
