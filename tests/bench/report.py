@@ -82,8 +82,6 @@ SECTIONS = [
      STALL_HEAD, stall_rows),
     ("analyzer", "fil4prod-analyze on a full 64 MiB trace", "", ["face", "wall, s", "CPU, s", "most memory, MiB"],
      lambda rows: [[r["face"], span(r["wall_s"]), f"{r['cpu_s']:.2f}", f"{r['max_rss'] / 2**20:.0f}"] for r in rows[1:]]),
-    ("peers", "Others, CPU over bare", "5 rounds at a third of the size. An allocator of its own beside its profiling form: compare the two.",
-     ["workload", "peer", "CPU"], lambda rows: [[r["workload"], r["peer"], span(r["cpu"], 3)] for r in rows]),
 ]
 
 
@@ -103,7 +101,7 @@ def markdown(results):
         if "absent" in part:
             lines += [f"Not measured: {part['absent']}", ""]
             continue
-        note = note_of(name, part) or note
+        note = note(part) if callable(note) else note_of(name, part) or note
         lines += [note, ""] if note else []
         lines += table(head, rows(part))
     return "\n".join(lines)

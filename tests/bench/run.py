@@ -12,6 +12,7 @@ import subprocess
 import sys
 
 import measure
+import peers
 import report
 import special
 import symbols
@@ -167,8 +168,8 @@ def bench_workloads(bench):
     return rows
 
 
-special.PARTS.append(("symbols", symbols.symbols))
-report.SECTIONS.append(symbols.SECTION)
+special.PARTS.extend([("symbols", symbols.symbols), ("peers", peers.peers)])
+report.SECTIONS.extend([symbols.SECTION, peers.SECTION])
 
 
 def main():
@@ -177,14 +178,15 @@ def main():
     parser.add_argument("--programs", required=True, help="directory of the bench programs; results go there too")
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--only", type=lambda text: text.replace(",", " ").split(), default=[])
-    parser.add_argument("--peers", action="store_true", help="also heaptrack, jemalloc, tcmalloc, as far as installed")
+    parser.add_argument("--peers", action="store_true", help="also heaptrack, jemalloc, tcmalloc, memray, as far as they can be had")
     bench = Bench(parser.parse_args())
 
     results = {"machine": machine(bench.python), "workloads": bench_workloads(bench)}
     for name, part in special.PARTS:
-        if bench.options.only and name not in bench.options.only:
-            continue
-        if name == "peers" and not bench.options.peers:
+        if name == "peers":
+            if not bench.options.peers:
+                continue
+        elif bench.options.only and name not in bench.options.only:
             continue
         bench.say(f"bench: {name}")
         try:

@@ -6,7 +6,6 @@ import subprocess
 import time
 
 import measure
-import workloads
 
 # Blocks of this size are nearly always samples at PAIR_INTERVAL (p = 0.98), and pairs of 64 bytes nearly never.
 LIVE_SIZE = 1 << 20
@@ -217,48 +216,6 @@ def analyzer(bench):
     return rows
 
 
-# ---- peers ----
-
-
-def peer_list(bench):
-    """(name, environment, wrapper words) of what is installed."""
-    found = []
-    library = "/usr/lib/x86_64-linux-gnu"
-    if shutil.which("heaptrack"):
-        found.append(("heaptrack", {}, ["heaptrack", "--record-only", "-o", os.path.join(bench.scratch, "heaptrack")]))
-    jemalloc = os.path.join(library, "libjemalloc.so.2")
-    if os.path.exists(jemalloc):
-        found.append(("jemalloc", {"LD_PRELOAD": jemalloc}, []))
-        found.append(("jemalloc profiling, 512 KiB", {"LD_PRELOAD": jemalloc, "MALLOC_CONF": "prof:true,lg_prof_sample:19"}, []))
-    tcmalloc = os.path.join(library, "libtcmalloc.so.4")
-    if os.path.exists(tcmalloc):
-        found.append(("tcmalloc", {"LD_PRELOAD": tcmalloc, "TCMALLOC_SAMPLE_PARAMETER": "0"}, []))
-        found.append(("tcmalloc sampling, 512 KiB", {"LD_PRELOAD": tcmalloc, "TCMALLOC_SAMPLE_PARAMETER": "524288"}, []))
-    if shutil.which("memray"):
-        found.append(("memray", {}, ["memray", "run", "-f", "-o", os.path.join(bench.scratch, "memray.bin")]))
-    return found
-
-
-def peers(bench):
-    """CPU of peers over bare; one workload of each kind."""
-    rows = []
-    for work in workloads.all_workloads(os.path.dirname(os.path.abspath(__file__)), bench.programs, bench.scratch, bench.python):
-        if work.absent or work.name not in ("containers", "churn-2", "sqlite", "json", "objects"):
-            continue
-        for name, env, wrapper in peer_list(bench):
-            argv = work.argv(0.3)
-            if name == "memray":
-                if argv[0] != bench.python:
-                    continue
-                argv = argv[1:]
-            comparison = measure.Comparison()
-            variants = {"bare": ({}, work.argv(0.3)), "peer": (env, wrapper + argv)}
-            for results in measure.rounds_of(list(variants), 5, lambda v: measure.execute(variants[v][1], variants[v][0], work.stdin)):
-                comparison.add({v: r.cpu for v, r in results.items()})
-            rows.append({"workload": work.name, "peer": name, "cpu": comparison.ratio("peer", "bare")})
-    return rows
-
-
 PARTS = [
     ("pairs", pairs),
     ("startup", startup),
@@ -267,5 +224,4 @@ PARTS = [
     ("stall_quiet", stall_quiet),
     ("stall_pressure", stall_pressure),
     ("analyzer", analyzer),
-    ("peers", peers),
 ]
