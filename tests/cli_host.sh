@@ -155,8 +155,10 @@ for allocator in libjemalloc.so.2 libtcmalloc_minimal.so.4 libmimalloc.so.2; do
     # Among the program's own libraries: found behind the recorder as well.
     library_of=$beside
     beside=
-    if ${CC:-gcc} -o "family-$allocator" "$ROOT/tests/host/family.c" -D_GNU_SOURCE -I"$ROOT" -w -pthread -ldl -Wl,--no-as-needed "$library_of" 2>cc.log &&
-        ${CC:-gcc} -o "grow-$allocator" "$ROOT/tests/host/grow.c" -D_GNU_SOURCE -w -Wl,--no-as-needed "$library_of"; then
+    linked() {
+        ${CC:-gcc} -w -D_GNU_SOURCE -I"$ROOT" -o "$1-$allocator" "$ROOT/tests/host/$1.c" -pthread -ldl -Wl,--no-as-needed "$library_of"
+    }
+    if linked family 2>cc.log && linked grow 2>cc.log; then
         ok "family_linked_$allocator" same "./family-$allocator" common
         interval=262144 grower=./grow-$allocator
         ok "blocks_held_linked_$allocator" blocks_held
