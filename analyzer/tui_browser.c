@@ -58,6 +58,17 @@ static void draw_text(const struct f4p_screen *screen, int row, int column, cons
     f4p_screen_cell(screen, row, column + skip, (int)width - skip, style, text, spec->keep_end);
 }
 
+/* "~ 3.1" */
+static void put_mark(struct f4p_cell *cell, unsigned width)
+{
+    size_t used = strlen(cell->text);
+    if (!cell->mark || used >= width || width >= sizeof cell->text)
+        return;
+    memmove(cell->text + width - used, cell->text, used + 1);
+    memset(cell->text, ' ', width - used);
+    cell->text[0] = cell->mark;
+}
+
 static void draw_row(struct f4p_browser *b, const struct f4p_screen *screen, struct f4p_area area, size_t row,
                      const unsigned *widths, bool selected)
 {
@@ -73,6 +84,7 @@ static void draw_row(struct f4p_browser *b, const struct f4p_screen *screen, str
         b->table.cell(b->table.context, row, i, &cell);
         if (selected) /* one bar over the row; colours say nothing that words do not */
             cell.style = F4P_STYLE_REVERSED | (cell.style == F4P_STYLE_BOLD ? F4P_STYLE_STRONG : 0);
+        put_mark(&cell, widths[i]);
         draw_text(screen, area.row, column, &b->table.columns[i], widths[i], cell.style, cell.text);
         column += (int)widths[i] + 1;
     }

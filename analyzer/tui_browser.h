@@ -25,6 +25,7 @@ struct f4p_cell {
     char text[F4P_TUI_CELL_BYTES]; /* as shown; foreign text is made harmless when drawn */
     double number;                 /* for exports, in plain units */
     bool has_number;
+    char mark; /* shown before the text of an aligned cell, if there is room, and not exported; 0: none */
     unsigned style;
 };
 

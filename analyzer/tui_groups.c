@@ -59,6 +59,13 @@ static void cell_change(const struct f4p_groups *g, const struct f4p_group *grou
     }
 }
 
+/* Not distinguishable from the row above, which is the larger one. */
+static bool is_tied(const struct f4p_groups *g, size_t row)
+{
+    return row && g->sort == F4P_COLUMN_BYTES && !g->ascending &&
+           f4p_sums_tied(&g->group[row].sums, &g->group[row - 1].sums, g->tui->report->interval);
+}
+
 static void cell_of(void *context, size_t row, size_t column, struct f4p_cell *cell)
 {
     const struct f4p_groups *g = context;
@@ -79,6 +86,7 @@ static void cell_of(void *context, size_t row, size_t column, struct f4p_cell *c
         break;
     case F4P_COLUMN_ERROR:
         f4p_tui_cell_error(g->tui, cell, &group->sums);
+        cell->mark = is_tied(g, row) ? '~' : 0;
         break;
     case F4P_COLUMN_BLOCKS:
     case F4P_COLUMN_SAMPLES:

@@ -356,6 +356,25 @@ if ok "a real job" record && [ -z "${SANITIZED:-}" ]; then
     ok "from the start to the guilty line" guilty
 fi
 
+# ---- what cannot be told apart ----
+
+# A job of which two lines hold the same; exactly recorded, nothing is marked, and what is exported has no marks.
+printf '%s\n' 'import os' 'keep = []' 'def left(): keep.append(bytes(3000))' 'def right(): keep.append(bytes(3000))' \
+    'for i in range(3000):' '    left()' '    right()' 'os.kill(os.getpid(), 9)' >twins.py
+for interval in 65536 1; do
+    "$RECORD" -q --interval $interval -o twins.$interval.bin -- /usr/bin/python3 twins.py
+done
+tied() {
+    begin 80x24 "$ANALYZE twins.65536.bin"
+    within '%   +/-%' && within ' ~ ' && look | grep -Eq '^ .* ~ [0-9. ]+ twins\.py:[34]'
+}
+untied() {
+    begin 80x24 "$ANALYZE twins.1.bin"
+    within 'twins.py:4' && ! look | grep -F ' ~'
+}
+ok "a tie is marked" tied
+ok "control: not in an exact trace" untied
+
 # ---- following ----
 
 followed() {
