@@ -2,7 +2,7 @@
 """Compares exact traces with what the recorded programs stated (truth.py).
 
 usage: oracle.py ANALYZE TRUTH TRACE...
-       oracle.py --edges WALKS SOURCE TRACE
+       oracle.py --edges WALKS SOURCE TRACE...
        oracle.py --fact NUMBER TRACE
        oracle.py --without BYTES COUNT TRACE
 
@@ -10,11 +10,12 @@ For every process that stated: each marked block is in its live table with its s
 and line exactly. The lines are decoded here from the tables in the trace, and the analyzer must say the same: its sums by
 stack of functions, files and lines equal those of the live table. Prints one line per process; exit status 1 if
 anything differs, or if nothing was stated. --edges holds every stack that was ever recorded against what SOURCE (see
-stress.py) says about its calls, and wants at least WALKS of them.
+stress.py) says about its calls, and wants at least WALKS of them in all.
 """
 import collections
 import glob
 import json
+import mmap
 import os
 import struct
 import subprocess
@@ -124,7 +125,7 @@ class Trace:
     def __init__(self, path):
         self.path = path
         with open(path, "rb") as file:
-            data = self.data = file.read()
+            data = self.data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
         if data[:8] != b"FIL4PROD":
             raise ValueError(path + ": not a trace")
         self.interval = u64(data, 56)
@@ -241,7 +242,8 @@ def compare_lines(trace, truth, complain):
 
 def compare_analyzer(trace, analyze, complain):
     """The analyzer's stacks of the end against ours: bytes by (function, file, line)."""
-    output = subprocess.run([analyze, "--json", trace.path], stdout=subprocess.PIPE, check=True).stdout
+    command = [analyze, "--json", "--pid=%d" % trace.pid, "--symbols=none", "--source=none", trace.path]
+    output = subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout
     theirs, ours = collections.Counter(), collections.Counter()
     for stack in json.loads(output)["instants"]["end"]["stacks"]:
         if stack["pid"] != trace.pid:  # children's traces stand beside it
@@ -309,10 +311,8 @@ def wrong_edge(source, caller, callee):
     return ("Cycle(" if name == "__init__" else name) not in line
 
 
-def check_edges(walks, program, path):
-    trace = Trace(path)
-    with open(program) as file:
-        source = file.read().split("\n")
+def edges_of(trace, program, source):
+    """(how many calls are known, what is wrong) of all stacks of a trace."""
     ours = [os.path.basename(code.file) == os.path.basename(program) for _, code in sorted(trace.codes.items())]
     wrong, edges = [], 0
     for index, (parent, obj, _, _) in enumerate(trace.nodes):
@@ -328,17 +328,30 @@ def check_edges(walks, program, path):
             caller = trace.frame(parent)
             if wrong_edge(source, caller, callee):
                 wrong.append("%s calls %s" % (caller, callee))
-    losses = [i for i, count in enumerate(trace.lost) if count and i != 5]
-    print("%d walks, %d frames, %d edges, %d wrong, losses %s" % (trace.sampled, len(trace.nodes), edges, len(wrong),
-                                                                  losses))
+    return edges, wrong
+
+
+def check_edges(walks, program, paths):
+    with open(program) as file:
+        source = file.read().split("\n")
+    walked = frames = edges = 0
+    wrong, losses = [], set()
+    for path in paths:
+        trace = Trace(path)
+        known, bad = edges_of(trace, program, source)
+        walked, frames, edges = walked + trace.sampled, frames + len(trace.nodes), edges + known
+        wrong += bad
+        losses |= {i for i, count in enumerate(trace.lost) if count and i != 5}
+    print("%d walks in %d processes, %d frames, %d edges, %d wrong, losses %s" % (walked, len(paths), frames, edges,
+                                                                                len(wrong), sorted(losses)))
     for line in wrong[:SHOWN]:
         print("   ", line)
-    return 1 if wrong or losses or not edges or trace.sampled < walks else 0
+    return 1 if wrong or losses or not edges or walked < walks else 0
 
 
 def main():
     if sys.argv[1] == "--edges":
-        return check_edges(int(sys.argv[2]), sys.argv[3], sys.argv[4])
+        return check_edges(int(sys.argv[2]), sys.argv[3], sys.argv[4:])
     if sys.argv[1] == "--fact":
         print(Trace(sys.argv[3]).facts.get(int(sys.argv[2]), b"").decode().replace("\0", "\n"))
         return 0

@@ -1,4 +1,4 @@
-"""Many stacks from threads, coroutines, collections and short-lived code, all at once.
+"""Many stacks from threads, coroutines, collections, short-lived code and forked children, all at once.
 
 usage: stress.py OBJECTS
 
@@ -8,6 +8,7 @@ name.
 """
 import asyncio
 import gc
+import os
 import sys
 import threading
 
@@ -68,6 +69,17 @@ def work(slot):
     return mark(bytes(5000))
 
 
+def split():
+    """A child of a process with threads goes on by itself for a while."""
+    pid = os.fork()
+    if not pid:
+        deeper(20, 100)
+        generated(7)
+        os._exit(0)
+    if os.waitpid(pid, 0)[1]:
+        raise RuntimeError("a forked child failed")
+
+
 async def pause(n):
     await asyncio.sleep(0)
     return [bytes(n) for _ in range(n)]
@@ -79,7 +91,11 @@ async def step(n):
 
 
 async def together():
+    turns = 0
     while any(n > 0 for n in left):
+        turns += 1
+        if turns % 3 == 0 and turns <= 12:
+            split()
         await asyncio.gather(step(40), step(50), step(60))
         gc.collect(0)
     mark(bytes(5000))
