@@ -39,7 +39,6 @@ features() {
     for program in functions generators callbacks executed imports threads processes interpreters; do
         ok "$1_$program" true_of "$2" "$programs/$program.py"
     done
-    size=64M # there are many
     for method in ${brief:-fork spawn} forkserver; do
         ok "$1_pools_$method" true_of "$2" "$programs/pools.py" "$method"
     done
