@@ -14,25 +14,32 @@
 static struct {
     char path[PATH_MAX];
     uint64_t device, inode, over;
+    bool on;
     pid_t pid; /* of whom the trace is; a forked child inherits all this */
     bool ended;
 } keep;
 
-/* Runs after all destructors, for the constructor registered it before the C library registered those. */
-static void at_exit(int status, void *context)
+void f4p_keep_exit(int status)
 {
     int saved = errno;
 
-    (void)context;
-    if (status == 0 && keep.ended && keep.pid == getpid())
+    if (keep.on && status == 0 && keep.ended && keep.pid == (pid_t)syscall(SYS_getpid)) /* a vforked child is another */
         f4p_retain_unlink(keep.path, keep.device, keep.inode);
     errno = saved;
+}
+
+/* Runs after all destructors, for the constructor registered it before the C library registered those. */
+static void at_exit(int status, void *context)
+{
+    (void)context;
+    f4p_keep_exit(status);
 }
 
 void f4p_keep_start(const struct f4p_config *config)
 {
     keep.over = config->keep_over;
-    if (config->keep_over != F4P_KEEP_ALWAYS && !config->attach_pid && on_exit)
+    keep.on = config->keep_over != F4P_KEEP_ALWAYS && !config->attach_pid && on_exit;
+    if (keep.on)
         on_exit(at_exit, NULL);
 }
 

@@ -683,8 +683,10 @@ void f4p_session_exit(int status)
     if (f4p_lock_try(tid)) {
         f4p_thread_enter(&f4p_thread, CALLERS_FRAME());
         finish_locked(F4P_STATUS_RECORDING, F4P_PASSIVE_NONE);
+        f4p_keep_ended(peak());
         f4p_unlock();
     }
+    f4p_keep_exit(status);
 }
 
 void f4p_session_end(enum f4p_passive_reason reason)

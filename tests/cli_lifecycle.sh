@@ -272,7 +272,11 @@ ok keep_library_failure_stays traces t
 expect_status 0 keep_library_exit preloaded FIL4PROD_KEEP=on-failure FIL4PROD_OUTPUT=u python3 -c "$GROW
 import os
 os._exit(0)"
-ok keep_library_exit_stays traces t u
+ok keep_library_exit_gone traces t
+expect_status 5 keep_library_exit_failure preloaded FIL4PROD_KEEP=on-failure FIL4PROD_OUTPUT=u python3 -c "$GROW
+import os
+os._exit(5)"
+ok keep_library_exit_failure_stays traces t u
 ok keep_library_over preloaded FIL4PROD_KEEP=over=40M FIL4PROD_OUTPUT=v python3 -c "$BIG"
 ok keep_library_over_stays traces t u v
 ok keep_library_small preloaded FIL4PROD_KEEP=over=500M FIL4PROD_OUTPUT=w python3 -c "$BIG"
