@@ -80,6 +80,9 @@ SECTIONS = [
     ("stall_quiet", "Longest single malloc or free", "2 s per run, 5 runs. Calls during which the process was preempted are left out.", STALL_HEAD, stall_rows),
     ("stall_pressure", "The same under page-cache pressure", "Memory cgroup of 200 MB, 96 MB live, another process writes and reads a 400 MB file in it. 4 s per run, 5 runs.",
      STALL_HEAD, stall_rows),
+    ("killed", "How far a job gets before it is killed", "Memory cgroup of that size, Python, 7 runs. What the recorder takes is what the job lacks.",
+     ["limit, MiB", "what it takes", "fil4prod / bare"],
+     lambda rows: [[r["limit"] >> 20, r["what"], span(r["ratio"], 3)] for r in rows]),
     ("analyzer", "fil4prod-analyze on a full 64 MiB trace", "", ["face", "wall, s", "CPU, s", "most memory, MiB"],
      lambda rows: [[r["face"], span(r["wall_s"]), f"{r['cpu_s']:.2f}", f"{r['max_rss'] / 2**20:.0f}"] for r in rows[1:]]),
 ]

@@ -3,9 +3,12 @@ import os
 import shutil
 import statistics
 import subprocess
+import sys
 import time
 
 import measure
+
+HERE = os.path.dirname(os.path.abspath(__file__))
 
 # Blocks of this size are nearly always samples at PAIR_INTERVAL (p = 0.98), and pairs of 64 bytes nearly never.
 LIVE_SIZE = 1 << 20
@@ -198,6 +201,43 @@ def pressed(bench, group, variant):
     return run
 
 
+# ---- killed ----
+
+
+def how_far(bench, group, variant, what):
+    """Rounds that a program came until the kernel killed it."""
+    said = os.path.join(bench.scratch, "said")
+    with open(said, "wb") as file:
+        file.write(bytes(8))
+    env = {k: v for k, v in os.environ.items() if not k.startswith("FIL4PROD_")}
+    inner = ["/usr/bin/env", *(f"{k}={v}" for k, v in bench.environment(variant).items()), bench.python, os.path.join(HERE, "grow.py"), what, said]
+    status = subprocess.run(group.command(inner), env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False).returncode
+    if status != -9:
+        raise measure.Failed(f"grow.py {what}: status {status}, not killed")
+    if bench.drop_traces() != (variant == "fil4prod"):
+        raise measure.Failed("not one trace")
+    with open(said, "rb") as file:
+        return int.from_bytes(file.read(), sys.byteorder)
+
+
+def killed(bench):
+    """How far a job gets in a cgroup whose limit it reaches: what the recorder takes is what the job lacks."""
+    rows = []
+    for limit in (128 << 20, 512 << 20):
+        for what in ("objects", "buffers"):
+            group = Cgroup.make(limit)
+            if not group:
+                raise measure.Failed("no memory cgroup can be made here (needs root and a memory controller)")
+            far = measure.Comparison()
+            try:
+                for results in measure.rounds_of(["bare", "fil4prod"], 7, lambda v: how_far(bench, group, v, what)):
+                    far.add(results)
+            finally:
+                group.remove()
+            rows.append({"limit": limit, "what": what, "ratio": far.ratio("fil4prod", "bare")})
+    return rows
+
+
 # ---- analyzer ----
 
 
@@ -223,5 +263,6 @@ PARTS = [
     ("sample", sample),
     ("stall_quiet", stall_quiet),
     ("stall_pressure", stall_pressure),
+    ("killed", killed),
     ("analyzer", analyzer),
 ]
