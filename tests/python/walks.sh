@@ -40,7 +40,7 @@ one() {
         if "$3" -c 'import greenlet' 2>/dev/null; then
             storm lib_greenlet.py $(($1 / 10)) off "$3" || failed=y
         else
-            storm stress.py $(($1 / 10)) full "$3" || failed=y
+            storm stress.py $(($1 / 10)) off "$3" || failed=y
         fi
     } >"$scratch/found"
     seconds=$(awk '{ print int(($14 + $15 + $16 + $17) / 100) }' /proc/$$/stat)
