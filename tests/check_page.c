@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "format/reader.h"
+#include "tests/support_run.h"
 #include "tests/support_trace.h"
 
 #define MOMENTS 3
@@ -187,9 +188,5 @@ int main(void)
     tcase_add_test(tests, test_page_reader);
     tcase_add_test(tests, test_page_reader_thinned);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return support_run(suite);
 }

@@ -17,6 +17,7 @@
 
 #include "analyzer/symbols_private.h"
 #include "recorder/modules.h"
+#include "tests/support_run.h"
 #include "tests/support_sketch.h"
 
 static struct f4p_sketch sketch;
@@ -430,10 +431,7 @@ int main(void)
     tcase_add_test(tc, test_names_of_rust);
     tcase_add_test(tc, test_names_of_cxx);
     suite_add_tcase(suite, tc);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
+    int status = support_run(suite);
     rmdir(directory);
-    return failed != 0;
+    return status;
 }

@@ -1,5 +1,6 @@
 /* The cause of death from facts alone: each rule, and beside it the facts that must not trigger it. */
 #include "analyzer/verdict.h"
+#include "tests/support_run.h"
 
 #include <check.h>
 #include <signal.h>
@@ -514,9 +515,5 @@ int main(void)
     tcase_add_test(tc, test_verdict_allocation_failed);
     tcase_add_test(tc, test_verdict_crashed_and_exited);
     suite_add_tcase(suite, tc);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return support_run(suite);
 }
