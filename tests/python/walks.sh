@@ -14,16 +14,16 @@ set -u
 }
 here=$(cd "$(dirname "$0")" && pwd)
 [ "$1" = --one ] || build=$(cd "$1" && pwd)
-PER_OBJECT=2 # walks that the programs make for an object they are asked for, at least
 
-# storm PROGRAM WALKS NATIVE PYTHON: prints its findings
+# storm PROGRAM WALKS OBJECTS NATIVE PYTHON: prints its findings. For an object it is asked for stress.py makes two walks
+# at least, the greenlets make nearly one.
 storm() {
     rm -rf "$scratch/run" && mkdir "$scratch/run" || return 1
     TRUTH=$scratch/run/truth LD_PRELOAD=$build/libfil4prod.so FIL4PROD_OUTPUT=$scratch/run/trace FIL4PROD_MIN_HEAP=0 \
-        FIL4PROD_INTERVAL=1 FIL4PROD_SIZE=$([ "$3" = off ] && echo 64M || echo 512M) FIL4PROD_NATIVE=$3 PYTHONDONTWRITEBYTECODE=1 \
-        "$4" "$here/$1" $(($2 / PER_OBJECT)) >"$scratch/said" 2>&1
+        FIL4PROD_INTERVAL=1 FIL4PROD_SIZE=$([ "$4" = off ] && echo 64M || echo 1G) FIL4PROD_NATIVE=$4 PYTHONDONTWRITEBYTECODE=1 \
+        "$5" "$here/$1" "$3" >"$scratch/said" 2>&1
     ended=$?
-    printf '%s, native %s: ' "${1%.py}" "$3"
+    printf '%s, native %s: ' "${1%.py}" "$4"
     [ $ended -eq 137 ] || { echo "exit status $ended: $(tail -n 1 "$scratch/said")" && return 1; }
     "$here/oracle.py" --edges "$2" "$here/$1" "$scratch"/run/trace* 2>&1
 }
@@ -35,12 +35,12 @@ one() {
     failed=
     export PYTHONPATH="${LIBRARIES:+$LIBRARIES/$4}"
     {
-        storm stress.py $(($1 * 8 / 10)) off "$3" || failed=y
-        storm stress.py $(($1 / 10)) leaf "$3" || failed=y
+        storm stress.py $(($1 * 8 / 10)) $(($1 * 4 / 10)) off "$3" || failed=y
+        storm stress.py $(($1 / 10)) $(($1 / 20)) leaf "$3" || failed=y
         if "$3" -c 'import greenlet' 2>/dev/null; then
-            storm lib_greenlet.py $(($1 / 10)) off "$3" || failed=y
+            storm lib_greenlet.py $(($1 / 10)) $(($1 / 5)) off "$3" || failed=y
         else
-            storm stress.py $(($1 / 10)) off "$3" || failed=y
+            storm stress.py $(($1 / 10)) $(($1 / 20)) off "$3" || failed=y
         fi
     } >"$scratch/found"
     seconds=$(awk '{ print int(($14 + $15 + $16 + $17) / 100) }' /proc/$$/stat)
