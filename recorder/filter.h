@@ -25,17 +25,30 @@ extern HIDDEN uint32_t f4p_filter_mask; /* how much of `slots` serves */
 
 /* Of the page's number Fibonacci hashing takes the upper 20 of 32 bits; a block's place in its page changes the last 6.
  */
-static inline volatile uint8_t *f4p_filter_slot(uint32_t mask, const void *pointer)
+static inline uint32_t f4p_filter_place(const void *pointer)
 {
     uintptr_t address = (uintptr_t)pointer;
-    uint32_t page = (uint32_t)(address >> 12) * 0x9e3779b1u >> (32 - F4P_FILTER_LARGE_BITS);
-    return &f4p_filter_slots[(page ^ (uint32_t)(address >> 6)) & mask];
+    return (uint32_t)(address >> 12) * 0x9e3779b1u >> (32 - F4P_FILTER_LARGE_BITS) ^ (uint32_t)(address >> 6);
 }
 
+static inline volatile uint8_t *f4p_filter_slot(uint32_t mask, const void *pointer)
+{
+    return &f4p_filter_slots[f4p_filter_place(pointer) & mask];
+}
+
+/* In assembly because compilers make no operand of an atomic or volatile load. */
 static inline bool f4p_filter_maybe(const void *pointer)
 {
-    uint32_t mask = __atomic_load_n(&f4p_filter_mask, __ATOMIC_RELAXED);
-    return *f4p_filter_slot(mask, pointer) != 0; /* volatile: as good as atomic, and one instruction */
+#ifdef __x86_64__
+    uint64_t place = f4p_filter_place(pointer);
+    bool maybe;
+    __asm__ volatile("andl %3, %k1\n\tcmpb $0, (%2,%1)"
+                     : "=@ccne"(maybe), "+r"(place)
+                     : "r"(f4p_filter_slots), "m"(f4p_filter_mask));
+    return maybe;
+#else
+    return *f4p_filter_slot(__atomic_load_n(&f4p_filter_mask, __ATOMIC_RELAXED), pointer) != 0;
+#endif
 }
 
 /** Bits of a pointer that are independent of its slot: 20 for the second filter, 4 for the mark. */

@@ -16,7 +16,7 @@
 #define MAX_UNITS 32768
 #define SITES_AT_ONCE 1024u
 #define COST_SHARE 100u /* of the time there is one part in this may be spent, */
-#define CREDIT 5000000u /* and this much, in ns: short jobs get a look, too */
+#define CREDIT 2000000u /* and this much, in ns: short jobs get a look, too */
 #define PERIOD 250000000u
 #define CHANGE_SHARE 4u /* of the heap, one part in this makes a new look worth while before that */
 #define MAX_REGIONS 4096u

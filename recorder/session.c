@@ -32,7 +32,7 @@
 
 #define VITALS_PERIOD_NS 250000000u /* without a launcher, and only if samples come */
 #define ADAPT_SAMPLES 256           /* per decision on the interval */
-#define CPU_CREDIT_NS 5000000       /* saved up at most, and had at the start: short jobs get fine samples */
+#define CPU_CREDIT_NS 2000000       /* saved up at most, and had at the start: short jobs get fine samples */
 #define SLOW_CEILING_NS 16000       /* per sample, in the budget */
 #define MAX_AUTO_SHIFT 16           /* 16 KiB << 16 = 1 GiB */
 #define COMMAND_BYTES 8192
