@@ -168,6 +168,7 @@ START_TEST(test_file_newest_ledger_counts)
     ck_assert(trace->damage.live_sound);
     f4p_trace_close(trace);
     f4p_fixture_free(&f);
+    free(f.base);
 }
 END_TEST
 
@@ -209,6 +210,7 @@ static void free_memory(struct memory *m)
     for (int i = 0; i < 4; i++)
         munmap(m->blocks[i], BLOCK);
     f4p_fixture_free(&m->f);
+    free(m->f.base);
 }
 
 static struct f4p_region regions[4096];
@@ -375,6 +377,7 @@ START_TEST(test_sites_at_the_peak)
     free(resident);
     f4p_trace_close(trace);
     f4p_fixture_free(&f);
+    free(f.base);
 }
 END_TEST
 
