@@ -169,8 +169,9 @@ static enum category category_of(const struct mapping *m, const struct before *b
     if (*m->path)
         return category_of_name(m->path);
     if (starts(m->access, "---")) {
-        /* the unused rest of an arena */
-        if (last && last->category == ANONYMOUS && last->start % ARENA_BYTES == 0 && m->end % ARENA_BYTES == 0)
+        /* the unused rest of an arena; of a larger reservation any part may lie on a multiple by chance */
+        if (last && last->category == ANONYMOUS && last->start % ARENA_BYTES == 0 &&
+            m->end - last->start == ARENA_BYTES)
             last->category = ALLOCATOR;
         return m->end - m->start > RESERVED_BYTES ? SKIPPED : ANONYMOUS;
     }

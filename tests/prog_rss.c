@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -125,10 +126,15 @@ static void shared(void)
     say("shared", 20 * MIB);
 }
 
-/* Address space is no memory; what a runtime commits of it by itself is some other arena's. */
+/* Address space is no memory; what a runtime commits of it by itself is some other arena's, even where an arena of the
+   C library could lie. */
 static void reserved(void)
 {
-    char *space = map((size_t)16 << 30, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1);
+    const size_t arena = 64 * MIB, size = (size_t)16 << 30;
+    char *space = map(size + arena, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1);
+    const size_t lead = (size_t)(-(uintptr_t)space % arena);
+    munmap(space + lead + size, arena - lead);
+    space += lead;
     if (mprotect(space + ((size_t)1 << 30), 24 * MIB, PROT_READ | PROT_WRITE))
         exit(2);
     touch(space + ((size_t)1 << 30), 24 * MIB);
