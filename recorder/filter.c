@@ -6,14 +6,14 @@
 #include "format/format.h"
 #include "session.h"
 
-#define SMALL ((1u << F4P_FILTER_SMALL_BITS) - 1)
-#define LARGE ((1u << F4P_FILTER_LARGE_BITS) - 1)
+#define LEAST ((1u << F4P_FILTER_LEAST_BITS) - 1)
+#define ALL ((1u << F4P_FILTER_BITS) - 1)
 #define END 15 /* a counter that reached it stays there: "maybe" for ever */
 
 /* Whole pages, so that they can be given back. */
-__attribute__((aligned(4096))) uint8_t f4p_filter_slots[1u << F4P_FILTER_LARGE_BITS];
+__attribute__((aligned(4096))) uint8_t f4p_filter_slots[1u << F4P_FILTER_BITS];
 __attribute__((aligned(4096))) uint8_t f4p_filter_second[1u << F4P_FILTER_SECOND_BITS >> 1];
-uint32_t f4p_filter_mask = SMALL;
+uint32_t f4p_filter_mask = LEAST;
 
 /* Marks of a slot whose counter has reached its end are not looked at. */
 static void first_add(uint32_t mask, const void *pointer, int step)
@@ -34,24 +34,26 @@ static void second_add(const void *pointer, int step)
 }
 
 /*
- * A thread that still reads the old mask frees a block that was sampled before: it is in the slots of both. Those of
- * the old one are not emptied: they say "maybe" once too often, in one of 500.
+ * A thread that still reads an older mask frees a block that was sampled before the newer one: it is in the slots of
+ * both. Those of the older one are not emptied: they say "maybe" once too often, in one of F4P_FILTER_SHARE at first.
  */
 static void grow(const struct f4p_writer *w)
 {
+    uint32_t old = f4p_filter_mask, new = (old << F4P_FILTER_STEP_BITS | old) & ALL;
+
     for (uint32_t i = 0; i < w->state.live_high; i++) {
         const void *block = (const void *)(uintptr_t)w->live[i].address;
         if (w->live[i].kind && w->live[i].kind != F4P_KIND_MMAP && w->live_index.next[i] != F4P_NONE &&
-            f4p_filter_slot(LARGE, block) != f4p_filter_slot(SMALL, block))
-            first_add(LARGE, block, 1);
+            f4p_filter_slot(new, block) != f4p_filter_slot(old, block))
+            first_add(new, block, 1);
     }
-    __atomic_store_n(&f4p_filter_mask, LARGE, __ATOMIC_RELEASE);
+    __atomic_store_n(&f4p_filter_mask, new, __ATOMIC_RELEASE);
 }
 
 void f4p_filter_add(const void *pointer)
 {
     const struct f4p_writer *w = &f4p_session.writer;
-    if (f4p_filter_mask == SMALL && w->state.live.samples >= F4P_FILTER_SMALL_LIMIT)
+    if (w->state.live.samples > f4p_filter_mask / F4P_FILTER_SHARE && f4p_filter_mask != ALL)
         grow(w);
     first_add(f4p_filter_mask, pointer, 1);
     second_add(pointer, 1);
@@ -73,5 +75,5 @@ void f4p_filter_reset(void)
 {
     clear(f4p_filter_slots, sizeof(f4p_filter_slots));
     clear(f4p_filter_second, sizeof(f4p_filter_second));
-    f4p_filter_mask = SMALL;
+    f4p_filter_mask = LEAST;
 }

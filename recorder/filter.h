@@ -2,9 +2,9 @@
  * Was this pointer sampled? A counting filter says "no" or "maybe"; the live table knows. Slots change under the
  * recorder's lock, each by one store, and are read without it: a pointer is in its slot before its block is handed out.
  *
- * Few samples: the filter's first part serves, which stays in the cache. Many: all of it. The blocks of a page share a
- * cache line. A slot is a counter (4 bits) and the exclusive or of its pointers' marks (4 bits), by which most others
- * are told from a pointer that is alone there. A second filter, by another hash, spares the rest the lock.
+ * Of the filter so large a part serves as the samples need: few stay in the CPU's first cache. The blocks of a page
+ * share a cache line. A slot is a counter (4 bits) and the exclusive or of its pointers' marks (4 bits), by which most
+ * others are told from a pointer that is alone there. A second filter, by another hash, spares the rest the lock.
  */
 #ifndef FIL4PROD_FILTER_H
 #define FIL4PROD_FILTER_H
@@ -14,12 +14,13 @@
 
 #include "attributes.h"
 
-#define F4P_FILTER_SMALL_BITS 16
-#define F4P_FILTER_LARGE_BITS 20
+#define F4P_FILTER_BITS 20       /* all of it */
+#define F4P_FILTER_LEAST_BITS 12 /* a page */
+#define F4P_FILTER_STEP_BITS 2
+#define F4P_FILTER_SHARE 32 /* of its slots, one part in this is taken when it grows */
 #define F4P_FILTER_SECOND_BITS 20
-#define F4P_FILTER_SMALL_LIMIT 2048 /* live samples; beyond them all of it serves */
 
-extern HIDDEN uint8_t f4p_filter_slots[1u << F4P_FILTER_LARGE_BITS];
+extern HIDDEN uint8_t f4p_filter_slots[1u << F4P_FILTER_BITS];
 extern HIDDEN uint8_t f4p_filter_second[1u << F4P_FILTER_SECOND_BITS >> 1];
 extern HIDDEN uint32_t f4p_filter_mask; /* how much of `slots` serves */
 
@@ -28,7 +29,7 @@ extern HIDDEN uint32_t f4p_filter_mask; /* how much of `slots` serves */
 static inline uint32_t f4p_filter_place(const void *pointer)
 {
     uintptr_t address = (uintptr_t)pointer;
-    return (uint32_t)(address >> 12) * 0x9e3779b1u >> (32 - F4P_FILTER_LARGE_BITS) ^ (uint32_t)(address >> 6);
+    return (uint32_t)(address >> 12) * 0x9e3779b1u >> (32 - F4P_FILTER_BITS) ^ (uint32_t)(address >> 6);
 }
 
 static inline volatile uint8_t *f4p_filter_slot(uint32_t mask, const void *pointer)
@@ -68,7 +69,7 @@ static inline bool f4p_filter_likely(const void *pointer)
     return (*pair >> (hash >> 4) % 2 * 4 & 15) != 0;
 }
 
-/** Under the lock. Adding tells how many samples are live, by which all of the filter begins to serve. */
+/** Under the lock. Adding looks how many samples are live, by which more of the filter begins to serve. */
 void f4p_filter_add(const void *pointer);
 void f4p_filter_remove(const void *pointer);
 

@@ -7,10 +7,10 @@
 #include <string.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "attributes.h"
+#include "clock.h"
 #include "python_late.h"
 #include "real.h"
 
@@ -482,13 +482,6 @@ static bool gone(const struct table *old, const struct table *new)
     return false;
 }
 
-static uint64_t now_ns(clockid_t clock)
-{
-    struct timespec ts;
-    clock_gettime(clock, &ts);
-    return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
-}
-
 /* Whether the map may be read now. */
 static bool has_time(uint64_t now, bool stale)
 {
@@ -503,14 +496,15 @@ static bool has_time(uint64_t now, bool stale)
 /* Alone: `busy` is ours. */
 static void read_again(uintptr_t wanted)
 {
-    uint64_t start = now_ns(CLOCK_MONOTONIC);
+    uint64_t start = f4p_clock_ns(CLOCK_MONOTONIC);
     uint32_t version = here.version;
     struct table *old = &here.tables[version & 1], *new = &here.tables[(version + 1) & 1];
 
     bool stale = is_stale();
     if (!has_time(start, stale))
         return;
-    uint64_t cpu = now_ns(CLOCK_THREAD_CPUTIME_ID); /* on a busy machine a reading takes long, and costs no more */
+    uint64_t cpu =
+        f4p_clock_ns(CLOCK_THREAD_CPUTIME_ID); /* on a busy machine a reading takes long, and costs no more */
     __atomic_store_n(&here.stale, 0, __ATOMIC_RELAXED);
     struct reading r = {.table = new, .before = stale ? NULL : old};
     if (read_maps(&r)) {
@@ -521,8 +515,8 @@ static void read_again(uintptr_t wanted)
         __atomic_store_n(&here.python, r.python, __ATOMIC_RELEASE);
         __atomic_store_n(&here.version, version + 1, __ATOMIC_RELEASE);
     }
-    here.end_ns = now_ns(CLOCK_MONOTONIC);
-    here.spent_ns += now_ns(CLOCK_THREAD_CPUTIME_ID) - cpu;
+    here.end_ns = f4p_clock_ns(CLOCK_MONOTONIC);
+    here.spent_ns += f4p_clock_ns(CLOCK_THREAD_CPUTIME_ID) - cpu;
     here.fruitful = f4p_modules_known(wanted);
 }
 

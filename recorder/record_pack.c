@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "format/layout.h"
+#include "recorder/clock.h"
 
 #define SECOND_NS 1000000000ull
 
@@ -63,18 +64,11 @@ static void run_analyzer(const char *analyzer, const char *file)
     _exit(127);
 }
 
-static uint64_t now_ns(void)
-{
-    struct timespec ts;
-    clock_gettime(CLOCK_MONOTONIC, &ts);
-    return (uint64_t)ts.tv_sec * SECOND_NS + (uint64_t)ts.tv_nsec;
-}
-
 /* false: it still runs when `budget_ns` is over, or somebody wants an end. */
 static bool wait_for(pid_t child, uint64_t budget_ns)
 {
     static const int signals[] = {SIGCHLD, SIGTERM, SIGINT, SIGHUP, SIGQUIT};
-    uint64_t due = now_ns() + budget_ns;
+    uint64_t due = f4p_clock_ns(CLOCK_MONOTONIC) + budget_ns;
     sigset_t set;
     sigemptyset(&set);
     for (size_t i = 0; i < sizeof(signals) / sizeof(*signals); i++)
@@ -83,7 +77,7 @@ static bool wait_for(pid_t child, uint64_t budget_ns)
         pid_t ended = waitpid(child, NULL, WNOHANG);
         if (ended == child || (ended < 0 && errno != EINTR))
             return true;
-        uint64_t now = now_ns(), left = due > now ? due - now : 0;
+        uint64_t now = f4p_clock_ns(CLOCK_MONOTONIC), left = due > now ? due - now : 0;
         struct timespec timeout = {(time_t)(left / SECOND_NS), (long)(left % SECOND_NS)};
         int signal = left ? sigtimedwait(&set, NULL, &timeout) : -1;
         if (!left || (signal > 0 && signal != SIGCHLD))
@@ -95,7 +89,9 @@ static uint64_t budget(uint64_t asked_ns)
 {
     if (!asked_ns)
         return F4P_PACK_SECONDS * SECOND_NS;
-    return now_ns() - asked_ns < F4P_PACK_PATIENCE_SECONDS * SECOND_NS ? F4P_PACK_ASKED_SECONDS * SECOND_NS : 0;
+    return f4p_clock_ns(CLOCK_MONOTONIC) - asked_ns < F4P_PACK_PATIENCE_SECONDS * SECOND_NS
+               ? F4P_PACK_ASKED_SECONDS * SECOND_NS
+               : 0;
 }
 
 void f4p_launch_pack(const struct f4p_launch_trace *trace, uint64_t asked_ns, bool quiet)

@@ -4,11 +4,11 @@
 #include <stddef.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "format/hash.h"
 #include "format/layout.h"
+#include "recorder/clock.h"
 #include "recorder/residency.h"
 
 #define SECOND 1000000000ull
@@ -36,13 +36,6 @@ static struct {
     struct f4p_residency_site *sites; /* as many as SITES has places */
     size_t site_room;
 } rss;
-
-static uint64_t cpu_ns(void)
-{
-    struct timespec ts;
-    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &ts);
-    return (uint64_t)ts.tv_sec * SECOND + (uint64_t)ts.tv_nsec;
-}
 
 /* Whole or not at all. */
 static bool get(const struct f4p_launch_trace *trace, uint64_t offset, void *to, size_t bytes)
@@ -176,7 +169,8 @@ static void finish(const struct f4p_launch_trace *trace)
     if (rss.look.failed || !(found->valid >> F4P_LEDGER_rss & 1))
         return; /* it has ended meanwhile, or nobody may look */
     f4p_residency_set(&rss.look, F4P_LEDGER_object_arenas, rss.state.arena_bytes);
-    f4p_residency_set(&rss.look, F4P_LEDGER_cost_ns, rss.cost_ns + cpu_ns() - rss.slice_ns);
+    f4p_residency_set(&rss.look, F4P_LEDGER_cost_ns,
+                      rss.cost_ns + f4p_clock_ns(CLOCK_PROCESS_CPUTIME_ID) - rss.slice_ns);
     found->seq = ++rss.seq;
     found->from_ns = rss.from_ns;
     found->t_ns = f4p_launch_trace_now(trace);
@@ -225,12 +219,12 @@ void f4p_launch_rss_look(struct f4p_launch_trace *trace, uint64_t now_ns, uint64
 {
     if (trace->fd < 0 || !current || now_ns < rss.next_ns || (rss.phase == IDLE && !is_due(now_ns, current)))
         return;
-    rss.slice_ns = cpu_ns();
+    rss.slice_ns = f4p_clock_ns(CLOCK_PROCESS_CPUTIME_ID);
     if (rss.phase == IDLE && begin(trace, now_ns, current))
         rss.phase = SCAN;
     if (rss.phase != IDLE)
         slice(trace);
-    uint64_t cost = cpu_ns() - rss.slice_ns, pause = cost * COST_SHARE;
+    uint64_t cost = f4p_clock_ns(CLOCK_PROCESS_CPUTIME_ID) - rss.slice_ns, pause = cost * COST_SHARE;
     rss.cost_ns += cost;
     rss.next_ns = now_ns + (pause > PERIOD ? pause : PERIOD);
 }

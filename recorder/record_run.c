@@ -9,6 +9,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "recorder/clock.h"
+
 /* What the launcher was given, for the command. */
 struct inherited {
     sigset_t mask;
@@ -81,13 +83,6 @@ static int start(struct f4p_launch_run *run, const struct inherited *inherited)
 
 /* ---- living with it ---- */
 
-static uint64_t now_ns(void)
-{
-    struct timespec ts;
-    clock_gettime(CLOCK_MONOTONIC, &ts);
-    return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
-}
-
 #define STOP_WINDOW_NS 2000000000u
 
 /* Stops the launcher with the command, so that the shell that waits for it notices: once the command has stopped and
@@ -99,7 +94,7 @@ static void stop_likewise(struct f4p_launch_run *run)
     int signal = run->stop_signal;
     sigset_t only;
 
-    if (!run->stopped || !signal || now_ns() - run->stop_ns > STOP_WINDOW_NS)
+    if (!run->stopped || !signal || f4p_clock_ns(CLOCK_MONOTONIC) - run->stop_ns > STOP_WINDOW_NS)
         return;
     run->stop_signal = run->stopped = 0;
     sigemptyset(&only);
@@ -130,12 +125,12 @@ static void pass_on(struct f4p_launch_run *run, const siginfo_t *info)
     if (info->si_signo == SIGCHLD)
         return;
     if (asks_to_end(info->si_signo) && info->si_pid != run->pid && !run->asked_ns)
-        run->asked_ns = now_ns();
+        run->asked_ns = f4p_clock_ns(CLOCK_MONOTONIC);
     if (info->si_signo == SIGINT && info->si_code == SI_KERNEL)
         run->interrupted = 1;
     if (info->si_signo == SIGTSTP || info->si_signo == SIGTTIN || info->si_signo == SIGTTOU) {
         run->stop_signal = info->si_signo;
-        run->stop_ns = now_ns();
+        run->stop_ns = f4p_clock_ns(CLOCK_MONOTONIC);
     }
     if (reached_command(run, info))
         return;
@@ -172,7 +167,7 @@ static int wait_signal(const struct f4p_launch_run *run, const sigset_t *all, si
 {
     if (!run->look)
         return sigwaitinfo(all, info);
-    uint64_t now = now_ns(), left = due > now ? due - now : 0;
+    uint64_t now = f4p_clock_ns(CLOCK_MONOTONIC), left = due > now ? due - now : 0;
     struct timespec timeout = {(time_t)(left / 1000000000u), (long)(left % 1000000000u)};
     return sigtimedwait(all, info, &timeout);
 }
@@ -192,13 +187,13 @@ static void collect_interrupt(struct f4p_launch_run *run)
 
 static void live(struct f4p_launch_run *run, const sigset_t *all)
 {
-    uint64_t due = now_ns();
+    uint64_t due = f4p_clock_ns(CLOCK_MONOTONIC);
     siginfo_t info;
 
     while (!reap(run)) {
         stop_likewise(run);
-        if (run->look && now_ns() >= due)
-            due = now_ns() + run->look(run->context);
+        if (run->look && f4p_clock_ns(CLOCK_MONOTONIC) >= due)
+            due = f4p_clock_ns(CLOCK_MONOTONIC) + run->look(run->context);
         if (wait_signal(run, all, &info, due) > 0)
             pass_on(run, &info);
     }

@@ -6,11 +6,11 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/utsname.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "format/hash.h"
 #include "format/layout.h"
+#include "recorder/clock.h"
 #include "recorder/names.h"
 #include "recorder/redact.h"
 #include "recorder/retain.h"
@@ -164,10 +164,7 @@ void f4p_launch_trace_remove(struct f4p_launch_trace *trace)
 
 uint64_t f4p_launch_trace_now(const struct f4p_launch_trace *trace)
 {
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    uint64_t ns = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+    uint64_t ns = f4p_clock_ns(CLOCK_MONOTONIC);
     return ns > trace->header.start_monotonic_ns ? ns - trace->header.start_monotonic_ns : 0;
 }
 

@@ -5,9 +5,9 @@
 #include <string.h>
 #include <sys/utsname.h>
 #include <sys/vfs.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "recorder/clock.h"
 #include "recorder/record_log.h"
 #include "recorder/record_others.h"
 #include "recorder/record_rss.h"
@@ -29,13 +29,6 @@ static struct {
     pid_t pid;
     uint64_t next_scan; /* CLOCK_MONOTONIC of the trace */
 } watch;
-
-static uint64_t cpu_ns(void)
-{
-    struct timespec ts;
-    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &ts);
-    return (uint64_t)ts.tv_sec * SECOND + (uint64_t)ts.tv_nsec;
-}
 
 static uint64_t known(const struct f4p_vitals *facts, enum f4p_vital which)
 {
@@ -167,17 +160,17 @@ static bool crowded(const struct f4p_vitals *facts)
 
 static uint64_t scan_tree(uint64_t now)
 {
-    uint64_t before = cpu_ns();
+    uint64_t before = f4p_clock_ns(CLOCK_PROCESS_CPUTIME_ID);
 
     f4p_launch_tree_scan(now);
-    uint64_t cost = cpu_ns() - before;
+    uint64_t cost = f4p_clock_ns(CLOCK_PROCESS_CPUTIME_ID) - before;
     watch.next_scan = now + (cost * SCAN_SHARE > DENSE_PERIOD ? cost * SCAN_SHARE : DENSE_PERIOD);
     return cost;
 }
 
 uint64_t f4p_launch_watch_look(struct f4p_launch_trace *trace)
 {
-    uint64_t before = cpu_ns(), now = f4p_launch_trace_now(trace), scan_cost = 0;
+    uint64_t before = f4p_clock_ns(CLOCK_PROCESS_CPUTIME_ID), now = f4p_launch_trace_now(trace), scan_cost = 0;
     uint64_t period = now < SECOND ? DENSE_PERIOD : PERIOD;
     bool sparse = trace->state.samples % SPARSE == 0;
 
@@ -199,7 +192,7 @@ uint64_t f4p_launch_watch_look(struct f4p_launch_trace *trace)
     f4p_launch_trace_vitals(trace, F4P_LAUNCH_LAST, &watch.now);
     f4p_launch_trace_bucket(trace, now, rss, known(&watch.now, F4P_VITAL_cgroup_usage));
     trace->state.samples++;
-    uint64_t cost = cpu_ns() - before - scan_cost;
+    uint64_t cost = f4p_clock_ns(CLOCK_PROCESS_CPUTIME_ID) - before - scan_cost;
     uint64_t share = now < SECOND ? DENSE_SHARE : COST_SHARE;
     if (period < cost * share)
         period = cost * share;

@@ -6,9 +6,9 @@
 #include <sys/auxv.h>
 #include <sys/ioctl.h>
 #include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "format/hash.h"
 #include "format/random.h"
 #include "format/weight.h"
@@ -199,16 +199,9 @@ static void add_region(struct f4p_residency *r, const char *line, struct before 
     before->data = *m.path == '/' && starts(m.access, "rw-p");
 }
 
-static uint64_t cpu_ns(void)
-{
-    struct timespec ts;
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts);
-    return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
-}
-
 static void read_mappings(struct f4p_residency *r, const struct f4p_range *own, uint64_t patience_ns)
 {
-    uint64_t start_ns = cpu_ns();
+    uint64_t start_ns = f4p_clock_ns(CLOCK_THREAD_CPUTIME_ID);
     char *text = (char *)r->window;
     size_t used = 0, room = sizeof(r->window) - 1;
     struct before before = {0};
@@ -221,7 +214,7 @@ static void read_mappings(struct f4p_residency *r, const struct f4p_range *own, 
     }
     while (!r->coarse && (got = read_some(fd, text + used, room - used)) > 0) {
         used += (size_t)got;
-        r->coarse |= cpu_ns() - start_ns > patience_ns;
+        r->coarse |= f4p_clock_ns(CLOCK_THREAD_CPUTIME_ID) - start_ns > patience_ns;
         char *line = text, *end;
         while ((end = memchr(line, '\n', used - (size_t)(line - text)))) {
             *end = 0;

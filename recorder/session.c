@@ -13,6 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "filter.h"
 #include "format/hash.h"
 #include "format/layout.h"
@@ -31,9 +32,10 @@
 #include "vitals.h"
 
 #define VITALS_PERIOD_NS 250000000u /* without a launcher, and only if samples come */
-#define ADAPT_SAMPLES 256           /* per decision on the interval */
+#define ADAPT_SAMPLES 128           /* per decision on the interval */
 #define CPU_CREDIT_NS 2000000       /* saved up at most, and had at the start: short jobs get fine samples */
-#define SLOW_CEILING_NS 16000       /* per sample, in the budget */
+#define SLOW_CEILING_NS 128000      /* per sample, in the budget */
+#define FREE_NS 1500                /* what a sample's free will cost, about: it is not timed */
 #define MAX_AUTO_SHIFT 16           /* 16 KiB << 16 = 1 GiB */
 #define COMMAND_BYTES 8192
 #define LOOK_PERIOD_NS 20000
@@ -55,7 +57,7 @@ static struct {
     bool launched;            /* the file is the launcher's: it looks after the vitals */
     uint64_t next_vitals_ns;
     uint64_t looked_ns; /* when the file was last seen whole */
-    uint64_t adapt_samples, adapt_start_ns, adapt_slow_ns;
+    uint64_t adapt_samples, adapt_start_ns, adapt_start_cpu_ns, adapt_slow_ns;
     int64_t credit_ns; /* of the CPU budget */
     struct f4p_vitals_source vitals;
     bool vitals_resolved;
@@ -63,16 +65,9 @@ static struct {
     uint64_t lock_budget;                 /* bytes that may still be locked */
 } here;
 
-static uint64_t monotonic_ns(void)
-{
-    struct timespec ts;
-    clock_gettime(CLOCK_MONOTONIC, &ts);
-    return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
-}
-
 uint64_t f4p_session_now(void)
 {
-    return monotonic_ns() - f4p_session.start_ns;
+    return f4p_clock_ns(CLOCK_MONOTONIC) - f4p_session.start_ns;
 }
 
 /* open, read and close are cancellation points, malloc is none: all file access is by plain system calls. */
@@ -267,6 +262,13 @@ static void fail(const char *what, const char *path, const char *why)
                    NULL);
 }
 
+static void adapt_start(uint64_t now, uint64_t cpu)
+{
+    here.adapt_start_ns = now;
+    here.adapt_start_cpu_ns = cpu;
+    here.adapt_samples = here.adapt_slow_ns = 0;
+}
+
 static bool begin_trace(void *base, const struct f4p_header *header)
 {
     here.memory_bytes = f4p_writer_memory(header);
@@ -276,15 +278,14 @@ static bool begin_trace(void *base, const struct f4p_header *header)
         return false;
     }
     here.base = base;
-    f4p_writer_init(&f4p_session.writer, base, header, here.memory, monotonic_ns());
+    f4p_writer_init(&f4p_session.writer, base, header, here.memory, f4p_clock_ns(CLOCK_MONOTONIC));
     f4p_session.writer.gone = f4p_sample_gone;
     f4p_rss_attach(&f4p_session.writer, base, here.memory, here.memory_bytes);
     struct f4p_state *state = &f4p_session.writer.state;
     state->pid = (uint32_t)getpid();
     state->inherited_bytes = here.inherited_bytes;
     record_facts();
-    here.adapt_start_ns = f4p_session_now();
-    here.adapt_samples = here.adapt_slow_ns = 0;
+    adapt_start(f4p_session_now(), f4p_clock_ns(CLOCK_PROCESS_CPUTIME_ID));
     here.credit_ns = CPU_CREDIT_NS;
     f4p_session.open = true;
     f4p_writer_commit(&f4p_session.writer, f4p_session_now());
@@ -507,7 +508,7 @@ void f4p_session_start(void)
     int saved = errno;
 
     f4p_thread_enter(&f4p_thread, CALLERS_FRAME());
-    session->start_ns = monotonic_ns();
+    session->start_ns = f4p_clock_ns(CLOCK_MONOTONIC);
     f4p_say_start();
     f4p_config_read(&session->config);
     session->stopped = !session->config.record;
@@ -541,7 +542,7 @@ static void reset(void)
         munmap(here.memory, here.memory_bytes);
         here.forked_inside = false;
     }
-    session->start_ns = monotonic_ns();
+    session->start_ns = f4p_clock_ns(CLOCK_MONOTONIC);
     f4p_lock_reset();
     f4p_filter_reset();
     f4p_python_forget();
@@ -701,30 +702,34 @@ void f4p_session_end(enum f4p_passive_reason reason)
 
 /* ---- after each sample ---- */
 
-/* Coarser while samples have cost more than their budget, finer while there is plenty left and the table has room. */
+/* Coarser while samples and looks at residency have cost more than their budget, finer while there is plenty left and
+ * the table has room. */
 static void adapt(uint64_t now, uint64_t slow_ns)
 {
     struct f4p_writer *w = &f4p_session.writer;
     uint32_t shift = w->state.shift;
 
     /* What takes longer was somebody else's turn on the CPU. */
-    slow_ns = slow_ns < SLOW_CEILING_NS ? slow_ns : SLOW_CEILING_NS;
-    here.adapt_slow_ns += slow_ns + slow_ns / 2; /* its free will cost about half as much, and is not timed */
+    here.adapt_slow_ns += (slow_ns < SLOW_CEILING_NS ? slow_ns : SLOW_CEILING_NS) + FREE_NS;
     if (++here.adapt_samples < ADAPT_SAMPLES)
         return;
-    here.credit_ns +=
-        (int64_t)((now - here.adapt_start_ns) * f4p_session.config.cpu_budget / 1000) - (int64_t)here.adapt_slow_ns;
+    /* Of wall time on a crowded machine a budget would be too much, of CPU with many threads: samples wait for each
+     * other. */
+    uint64_t cpu = f4p_clock_ns(CLOCK_PROCESS_CPUTIME_ID);
+    uint64_t wall_ns = now - here.adapt_start_ns, cpu_ns = cpu - here.adapt_start_cpu_ns;
+    uint64_t cost_ns = here.adapt_slow_ns;
+    uint64_t budget_ns = (wall_ns < cpu_ns ? wall_ns : cpu_ns) * f4p_session.config.cpu_budget / 1000;
+    here.credit_ns += (int64_t)budget_ns - (int64_t)cost_ns;
     if (here.credit_ns > CPU_CREDIT_NS)
         here.credit_ns = CPU_CREDIT_NS;
     if (here.credit_ns < -CPU_CREDIT_NS) /* a stall must not cost precision for long */
         here.credit_ns = -CPU_CREDIT_NS;
-    if (here.credit_ns < 0 && shift < MAX_AUTO_SHIFT)
+    if (here.credit_ns < 0 && cost_ns > budget_ns / 2 &&
+        shift < MAX_AUTO_SHIFT) /* at half of it debts are being paid */
         f4p_writer_set_shift(w, shift + 1);
     else if (here.credit_ns == CPU_CREDIT_NS && shift > 0 && w->state.live.samples < w->live_capacity / 4)
         f4p_writer_set_shift(w, shift - 1);
-    here.adapt_start_ns = now;
-    here.adapt_samples = 0;
-    here.adapt_slow_ns = 0;
+    adapt_start(now, cpu);
 }
 
 void f4p_session_step(uint64_t now, uint64_t slow_ns)
@@ -747,5 +752,5 @@ void f4p_session_step(uint64_t now, uint64_t slow_ns)
         take_vitals(F4P_VITALS_PROCESS | F4P_VITALS_CGROUP | F4P_VITALS_MACHINE, now);
     }
     if (session->has_file && !here.launched)
-        f4p_rss_step(&session->writer, now);
+        here.adapt_slow_ns += f4p_rss_step(&session->writer, now);
 }

@@ -29,25 +29,55 @@ class Failed(Exception):
     pass
 
 
+class Started:
+    """A command that runs. Its CPUs: all, or those of the set given."""
+
+    def __init__(self, argv, env=None, stdin=None, cpus=None):
+        everything = {k: v for k, v in os.environ.items() if not k.startswith("FIL4PROD_") and k != "LD_PRELOAD"}
+        everything.update(LC_ALL="C", PYTHONHASHSEED="0", PYTHONDONTWRITEBYTECODE="1")
+        everything.update(env or {})
+        self.argv = argv
+        self.out = tempfile.TemporaryFile()
+        pin = (lambda: os.sched_setaffinity(0, cpus)) if cpus else None
+        self.start = time.perf_counter()
+        try:
+            with open(stdin or os.devnull, "rb") as source:
+                self.child = subprocess.Popen(argv, env=everything, stdin=source, stdout=self.out, stderr=subprocess.STDOUT, preexec_fn=pin)
+        except OSError as error:
+            self.out.close()
+            raise Failed(f"{argv[0]}: {error.strerror}") from error
+
+    def end(self):
+        """Waits for it. Raises Failed if it does not exit with 0."""
+        _, status, usage = os.wait4(self.child.pid, 0)
+        wall = time.perf_counter() - self.start
+        self.child.returncode = os.waitstatus_to_exitcode(status)
+        with self.out:
+            self.out.seek(0)
+            text = self.out.read(100_000).decode("utf-8", "replace")
+        if self.child.returncode != 0:
+            raise Failed(f"{' '.join(self.argv[:3])}: status {self.child.returncode}: {text.strip()[-300:]}")
+        return Run(usage.ru_utime + usage.ru_stime, wall, usage.ru_maxrss * 1024, text)
+
+
 def execute(argv, env=None, stdin=None):
     """Runs argv to its end. Raises Failed if it cannot be run or does not exit with 0."""
-    everything = {k: v for k, v in os.environ.items() if not k.startswith("FIL4PROD_") and k != "LD_PRELOAD"}
-    everything.update(LC_ALL="C", PYTHONHASHSEED="0", PYTHONDONTWRITEBYTECODE="1")
-    everything.update(env or {})
-    with tempfile.TemporaryFile() as out, open(stdin or os.devnull, "rb") as source:
-        start = time.perf_counter()
+    return Started(argv, env, stdin).end()
+
+
+def side_by_side(commands, cpus):
+    """Runs commands, {variant: (argv, env, stdin)}, at the same time on the same CPUs and gives {variant: CPU seconds}. The
+    scheduler gives each its turn every few milliseconds, so what makes the machine slow or fast comes to all of them."""
+    started = {variant: Started(*command, cpus) for variant, command in commands.items()}
+    cpu, failed = {}, None
+    for variant, run in started.items():
         try:
-            child = subprocess.Popen(argv, env=everything, stdin=source, stdout=out, stderr=subprocess.STDOUT)
-        except OSError as error:
-            raise Failed(f"{argv[0]}: {error.strerror}") from error
-        _, status, usage = os.wait4(child.pid, 0)
-        wall = time.perf_counter() - start
-        child.returncode = os.waitstatus_to_exitcode(status)
-        out.seek(0)
-        text = out.read(100_000).decode("utf-8", "replace")
-    if child.returncode != 0:
-        raise Failed(f"{' '.join(argv[:3])}: status {child.returncode}: {text.strip()[-300:]}")
-    return Run(usage.ru_utime + usage.ru_stime, wall, usage.ru_maxrss * 1024, text)
+            cpu[variant] = run.end().cpu
+        except Failed as error:
+            failed = error
+    if failed:
+        raise failed
+    return cpu
 
 
 def interval(values):

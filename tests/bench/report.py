@@ -36,10 +36,10 @@ def workload_rows(rows):
     out = []
     for r in rows:
         if "absent" in r:
-            out.append([r["name"], r["what"], r["absent"]] + [""] * 6)
+            out.append([r["name"], r["what"], r["absent"]] + [""] * 7)
             continue
         out.append([r["name"], r["what"], f"{r['bare_cpu_s']:.2f}", span(r["empty_cpu"], 3), span(r["cpu"], 3),
-                    span(r["cpu_over_empty"], 3), span(r["wall"], 3), instruction_ratio(r), span(r["exact_cpu"], 1)])
+                    span(r["cpu_over_empty"], 3), span(r["turns_cpu"], 3), span(r["turns_wall"], 3), instruction_ratio(r), span(r["exact_cpu"], 1)])
     return out
 
 
@@ -61,8 +61,8 @@ STALL_HEAD = ["variant", "worst, us", "99.99 %, us", "calls > 1 ms", "calls > 10
 
 # name, title, note, head, rows of the part
 SECTIONS = [
-    ("workloads", "Workloads", "Ratios to bare unless said. Instructions: at the mean interval that a timed run had. `exact` is FIL4PROD_INTERVAL=1 at a tenth of the size, 3 rounds.",
-     ["workload", "what", "bare CPU, s", "empty CPU", "fil4prod CPU", "fil4prod / empty", "fil4prod wall", "instructions: empty, fil4prod", "exact CPU"],
+    ("workloads", "Workloads", "Ratios to bare unless said. CPU: all variants at the same time on the same CPU, where the machine's moods come to all of them. In turns: one after the other. Instructions: at the mean interval that a timed run had. `exact` is FIL4PROD_INTERVAL=1 at a tenth of the size, 3 rounds.",
+     ["workload", "what", "bare CPU, s", "empty CPU", "fil4prod CPU", "fil4prod / empty", "fil4prod CPU, in turns", "wall, in turns", "instructions: empty, fil4prod", "exact CPU"],
      workload_rows),
     ("pairs", "One malloc(64) + free",
      "CPU ns per pair. With live samples the interval is fixed at 256 KiB (a pair is a sample once in 4,096 times), else it is the default. "

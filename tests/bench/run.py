@@ -112,18 +112,39 @@ class Bench:
         run.traces = self.drop_traces()
         return run
 
+    def side_by_side(self, variants, argv, stdin, cpus):
+        try:
+            return measure.side_by_side({v: (argv(v), self.environment(v), stdin) for v in variants}, cpus)
+        finally:
+            self.drop_traces()
+
     def say(self, text):
         print(text, file=sys.stderr, flush=True)
+
+
+VARIANTS = ["bare", "empty", "fil4prod"]
+
+
+def compare_cpu(bench, work):
+    """All variants at once, on one CPU or, where there are threads, on all of them. Who starts first changes."""
+    cpus = os.sched_getaffinity(0)
+    cpus = cpus if work.threads else {max(cpus)}
+    cpu = measure.Comparison()
+    for number in range(bench.options.rounds):
+        first = number % len(VARIANTS)
+        cpu.add(bench.side_by_side(VARIANTS[first:] + VARIANTS[:first], lambda v: work.argv(1, v), work.stdin, cpus))
+    return cpu
 
 
 def bench_workload(bench, work):
     cpu, wall = measure.Comparison(), measure.Comparison()
     traces = 0
     argv = work.argv(1)
-    for results in measure.rounds_of(["bare", "empty", "fil4prod"], bench.options.rounds, lambda v: bench.execute(argv, v, work.stdin)):
+    for results in measure.rounds_of(VARIANTS, bench.options.rounds, lambda v: bench.execute(argv, v, work.stdin)):
         cpu.add({v: r.cpu for v, r in results.items()})
         wall.add({v: r.wall for v, r in results.items()})
         traces = max(traces, results["fil4prod"].traces)
+    together = compare_cpu(bench, work)
     row = {
         "name": work.name,
         "what": work.what,
@@ -132,10 +153,12 @@ def bench_workload(bench, work):
         "traces": traces,
         "bare_cpu_s": cpu.median("bare"),
         "bare_wall_s": wall.median("bare"),
-        "empty_cpu": cpu.ratio("empty", "bare"),
-        "cpu": cpu.ratio("fil4prod", "bare"),
-        "cpu_over_empty": cpu.ratio("fil4prod", "empty"),
-        "wall": wall.ratio("fil4prod", "bare"),
+        "empty_cpu": together.ratio("empty", "bare"),
+        "cpu": together.ratio("fil4prod", "bare"),
+        "cpu_over_empty": together.ratio("fil4prod", "empty"),
+        "turns_cpu": cpu.ratio("fil4prod", "bare"),
+        "turns_cpu_over_empty": cpu.ratio("fil4prod", "empty"),
+        "turns_wall": wall.ratio("fil4prod", "bare"),
     }
     exact = measure.Comparison()
     small = work.argv(0.1)
