@@ -324,6 +324,47 @@ static struct {
 } places[1u << PLACE_BITS];
 static uint32_t places_generation;
 
+/*
+ * The nodes of the last stack, outermost first. The next one mostly begins as it did, and to compare an array is
+ * cheaper than to look up places and nodes that no cache holds.
+ */
+static struct {
+    struct {
+        uint64_t frame; /* an address; with OBJECT set, what a node has as its object */
+        uint32_t offset, node;
+    } step[1 + F4P_NATIVE_DEPTH + F4P_PYTHON_FRAMES];
+    unsigned count, at; /* at: steps that the present stack has */
+    bool same;          /* so far */
+} last;
+
+#define OBJECT (1ull << 63)
+
+static void path_begin(void)
+{
+    last.same = true;
+    last.at = 0;
+}
+
+/* The node of the next step; F4P_NONE: not that of the last stack. */
+static inline uint32_t path_step(uint64_t frame, uint32_t offset)
+{
+    last.same =
+        last.same && last.at < last.count && last.step[last.at].frame == frame && last.step[last.at].offset == offset;
+    return last.same ? last.step[last.at++].node : F4P_NONE;
+}
+
+/* false: no room. */
+static inline bool path_add(uint64_t frame, uint32_t offset, uint32_t node)
+{
+    if (node == F4P_NONE)
+        return false;
+    last.step[last.at].frame = frame;
+    last.step[last.at].offset = offset;
+    last.step[last.at].node = node;
+    last.count = ++last.at;
+    return true;
+}
+
 static uint32_t native_node(struct f4p_writer *w, uint32_t parent, uintptr_t address)
 {
     size_t slot = address * 0x9e3779b97f4a7c15u >> (64 - PLACE_BITS);
@@ -339,11 +380,23 @@ static uint32_t native_node(struct f4p_writer *w, uint32_t parent, uintptr_t add
     return f4p_writer_node(w, parent, places[slot].object, places[slot].offset);
 }
 
-static bool has_room(uint32_t node, uint32_t *last)
+/* false: no room. */
+static bool put_native(struct f4p_writer *w, uintptr_t address, uint32_t *node)
 {
-    if (node != F4P_NONE)
-        *last = node;
-    return node != F4P_NONE;
+    uint32_t next = path_step(address, 0);
+    if (next == F4P_NONE && !path_add(address, 0, next = native_node(w, *node, address)))
+        return false;
+    *node = next;
+    return true;
+}
+
+static bool put_object(struct f4p_writer *w, uint32_t object, uint32_t offset, uint32_t *node)
+{
+    uint32_t next = path_step(OBJECT | object, offset);
+    if (next == F4P_NONE && !path_add(OBJECT | object, offset, next = f4p_writer_node(w, *node, object, offset)))
+        return false;
+    *node = next;
+    return true;
 }
 
 /*
@@ -375,7 +428,7 @@ static bool put_run(struct f4p_writer *w, const struct mixed *m, unsigned run, u
 {
     unsigned first = run ? m->run_end[run - 1] : 0;
     for (unsigned i = m->run_end[run]; i-- > first;)
-        if (!has_room(f4p_python_node(w, *node, &m->frames[i]), node))
+        if (!put_object(w, f4p_python_object(w, &m->frames[i]), m->frames[i].offset, node))
             return false;
     return true;
 }
@@ -391,12 +444,17 @@ static uint32_t put_mixed(struct f4p_writer *w, const struct mixed *m, uint32_t 
         if (!put_run(w, m, run, &node))
             return node;
     for (unsigned i = from; i-- > 0;) {
-        bool fits = is_eval(c->address[i]) ? put_run(w, m, --loop, &node)
-                                           : has_room(native_node(w, node, c->address[i]), &node);
+        bool fits = is_eval(c->address[i]) ? put_run(w, m, --loop, &node) : put_native(w, c->address[i], &node);
         if (!fits)
             return node;
     }
     return node;
+}
+
+static void forget_nodes(void)
+{
+    memset(places, 0, sizeof(places));
+    last.count = 0;
 }
 
 uint32_t f4p_native_stack(struct f4p_writer *w, void *thread_state)
@@ -406,7 +464,7 @@ uint32_t f4p_native_stack(struct f4p_writer *w, void *thread_state)
     bool cut = false;
 
     if (places_generation != f4p_modules_generation()) {
-        memset(places, 0, sizeof(places));
+        forget_nodes();
         places_generation = f4p_modules_generation();
     }
     m.count = f4p_python_frames(w, thread_state, &m.frames, &cut);
@@ -420,8 +478,9 @@ uint32_t f4p_native_stack(struct f4p_writer *w, void *thread_state)
     else if (deep && !m.count)
         f4p_writer_lost(w, F4P_LOSS_depth);
     uint32_t node = F4P_NONE;
+    path_begin();
     if (cut || (c->count && !m.count && (early || deep)))
-        node = f4p_writer_node(w, F4P_NONE, F4P_NODE_SPECIAL + F4P_SPECIAL_TRUNCATED, 0);
+        put_object(w, F4P_NODE_SPECIAL + F4P_SPECIAL_TRUNCATED, 0, &node);
     return put_mixed(w, &m, node);
 }
 
@@ -464,7 +523,7 @@ void f4p_native_facts(struct f4p_writer *w)
 
 void f4p_native_forget(void)
 {
-    memset(places, 0, sizeof(places));
+    forget_nodes();
     f4p_modules_forget();
 }
 

@@ -397,8 +397,9 @@ static uint32_t intern_code(struct f4p_writer *w, const uint8_t *code)
     return f4p_writer_intern(w, key, F4P_RECORD_CODE, 0, &record, sizeof(record), table.data, table.bytes);
 }
 
-static uint32_t code_id(struct f4p_writer *w, const uint8_t *code)
+uint32_t f4p_python_object(struct f4p_writer *w, const struct f4p_python_frame *frame)
 {
+    const uint8_t *code = frame->code;
     uint64_t look = code_look(code);
     struct cached *cached = &python.cache[((uintptr_t)code >> 4) % CACHE_SIZE];
     if (cached->code != code || cached->look != look) {
@@ -540,9 +541,4 @@ unsigned f4p_python_frames(struct f4p_writer *w, void *thread_state, const struc
         f4p_writer_lost(w, F4P_LOSS_depth);
     *cut = more || fault;
     return count;
-}
-
-uint32_t f4p_python_node(struct f4p_writer *w, uint32_t parent, const struct f4p_python_frame *frame)
-{
-    return f4p_writer_node(w, parent, code_id(w, frame->code), frame->offset);
 }

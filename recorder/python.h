@@ -37,8 +37,8 @@ struct f4p_python_frame {
  * the next call. Under the recorder's lock. */
 unsigned f4p_python_frames(struct f4p_writer *w, void *thread_state, const struct f4p_python_frame **frames, bool *cut);
 
-/** Node of `frame` called from `parent`; F4P_NONE: no room. Under the recorder's lock. */
-uint32_t f4p_python_node(struct f4p_writer *w, uint32_t parent, const struct f4p_python_frame *frame);
+/** What a node of `frame` has as its object: the code's number, or that it is not known. Under the recorder's lock. */
+uint32_t f4p_python_object(struct f4p_writer *w, const struct f4p_python_frame *frame);
 
 /** New trace: what was interned in the old one does not hold. */
 void f4p_python_forget(void);
