@@ -15,7 +15,7 @@
 #define MIN_UNITS 256    /* and the units it gets so: as many as the last ones say */
 #define MAX_UNITS 32768
 #define SITES_AT_ONCE 1024u
-#define COST_SHARE 400u /* of the process's CPU time, or of the time there is, one part in this may be spent, */
+#define COST_SHARE 200u /* of the time there is one part in this may be spent, */
 #define CREDIT 2000000u /* and this much, in ns: short jobs get a look, too */
 #define PERIOD 250000000u
 #define CHANGE_SHARE 4u /* of the heap, one part in this makes a new look worth while before that */
@@ -36,7 +36,7 @@ static struct {
     size_t sites_bytes;
     enum phase phase;
     uint32_t index;
-    uint64_t next_ns, from_ns, spent_ns, start_cpu_ns;
+    uint64_t next_ns, from_ns, spent_ns;
     uint64_t cost_ns;    /* of this look, without the present slice */
     uint64_t seen_bytes; /* of the heap, Q8, when the last look began */
     uint64_t seq, peaks, peak_rss;
@@ -55,7 +55,6 @@ void f4p_rss_attach(struct f4p_writer *w, const void *base, const void *memory, 
     rss.units = MIN_UNITS;
     rss.impatient = 0;
     rss.seq = rss.peaks = rss.peak_rss = rss.next_ns = rss.spent_ns = rss.seen_bytes = 0;
-    rss.start_cpu_ns = f4p_clock_ns(CLOCK_PROCESS_CPUTIME_ID);
     if (!section)
         return;
     rss.head = (void *)((uint8_t *)base + section->offset);
@@ -197,17 +196,11 @@ static bool is_due(const struct f4p_writer *w, uint64_t now)
     return now >= rss.next_ns || change > seen / CHANGE_SHARE;
 }
 
-/* The clock of the CPU is a system call: last. */
-static bool has_budget(uint64_t now)
+COLD void f4p_rss_step(struct f4p_writer *w, uint64_t now_ns)
 {
-    return rss.spent_ns <= CREDIT + now / COST_SHARE &&
-           rss.spent_ns <= CREDIT + (f4p_clock_ns(CLOCK_PROCESS_CPUTIME_ID) - rss.start_cpu_ns) / COST_SHARE;
-}
-
-COLD uint64_t f4p_rss_step(struct f4p_writer *w, uint64_t now_ns)
-{
-    if (!rss.head || rss.hopeless || (rss.phase == IDLE && !is_due(w, now_ns)) || !has_budget(now_ns))
-        return 0;
+    if (!rss.head || rss.hopeless || rss.spent_ns > CREDIT + now_ns / COST_SHARE ||
+        (rss.phase == IDLE && !is_due(w, now_ns)))
+        return;
     uint64_t before = f4p_clock_ns(CLOCK_THREAD_CPUTIME_ID);
     bool first = rss.phase == IDLE;
     if (first)
@@ -220,5 +213,4 @@ COLD uint64_t f4p_rss_step(struct f4p_writer *w, uint64_t now_ns)
     rss.cost_ns += cost;
     rss.spent_ns += cost;
     rss.next_ns = now_ns + PERIOD;
-    return cost;
 }

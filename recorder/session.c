@@ -702,8 +702,7 @@ void f4p_session_end(enum f4p_passive_reason reason)
 
 /* ---- after each sample ---- */
 
-/* Coarser while samples and looks at residency have cost more than their budget, finer while there is plenty left and
- * the table has room. */
+/* Coarser while samples have cost more than their budget, finer while there is plenty left and the table has room. */
 static void adapt(uint64_t now, uint64_t slow_ns)
 {
     struct f4p_writer *w = &f4p_session.writer;
@@ -752,5 +751,5 @@ void f4p_session_step(uint64_t now, uint64_t slow_ns)
         take_vitals(F4P_VITALS_PROCESS | F4P_VITALS_CGROUP | F4P_VITALS_MACHINE, now);
     }
     if (session->has_file && !here.launched)
-        here.adapt_slow_ns += f4p_rss_step(&session->writer, now);
+        f4p_rss_step(&session->writer, now);
 }

@@ -61,7 +61,7 @@ STALL_HEAD = ["variant", "worst, us", "99.99 %, us", "calls > 1 ms", "calls > 10
 
 # name, title, note, head, rows of the part
 SECTIONS = [
-    ("workloads", "Workloads", "Ratios to bare unless said. CPU: all variants at the same time on the same CPU, where the machine's moods come to all of them. In turns: one after the other. Instructions: at the mean interval that a timed run had. `exact` is FIL4PROD_INTERVAL=1 at a tenth of the size, 3 rounds.",
+    ("workloads", "Workloads", "Ratios to bare unless said. CPU: all variants at the same time on one CPU, where the machine's moods come to all of them. In turns: one after the other. Instructions: at the mean interval that a timed run had. `exact` is FIL4PROD_INTERVAL=1 at a tenth of the size, 3 rounds.",
      ["workload", "what", "bare CPU, s", "empty CPU", "fil4prod CPU", "fil4prod / empty", "fil4prod CPU, in turns", "wall, in turns", "instructions: empty, fil4prod", "exact CPU"],
      workload_rows),
     ("pairs", "One malloc(64) + free",

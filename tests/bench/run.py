@@ -126,9 +126,8 @@ VARIANTS = ["bare", "empty", "fil4prod"]
 
 
 def compare_cpu(bench, work):
-    """All variants at once, on one CPU or, where there are threads, on all of them. Who starts first changes."""
-    cpus = os.sched_getaffinity(0)
-    cpus = cpus if work.threads else {max(cpus)}
+    """All variants at once, on one CPU. Who starts first changes."""
+    cpus = {max(os.sched_getaffinity(0))}
     cpu = measure.Comparison()
     for number in range(bench.options.rounds):
         first = number % len(VARIANTS)

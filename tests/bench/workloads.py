@@ -6,14 +6,13 @@ import sys
 
 
 class Workload:
-    def __init__(self, name, what, argv, *, native=True, stdin=None, callgrind=True, threads=False, absent=None):
+    def __init__(self, name, what, argv, *, native=True, stdin=None, callgrind=True, absent=None):
         self.name = name
         self.what = what
         self.make = argv  # scale -> list of words
         self.native = native
         self.stdin = stdin
         self.callgrind = callgrind  # counts make sense: one process, few threads
-        self.threads = threads
         self.absent = absent  # why it cannot be run here
 
     def argv(self, scale, copy=""):
@@ -75,8 +74,8 @@ def all_workloads(here, programs, scratch, python):
 
     return [
         Workload("containers", "C++ map, unordered_map, string, shared_ptr", program("containers", 16)),
-        Workload("churn-2", "mixed sizes, 2 threads", program("churn", "2", 4_000_000), threads=True),
-        Workload("churn-16", "mixed sizes, 16 threads", program("churn", "16", 4_000_000), callgrind=False, threads=True),
+        Workload("churn-2", "mixed sizes, 2 threads", program("churn", "2", 4_000_000)),
+        Workload("churn-16", "mixed sizes, 16 threads", program("churn", "16", 4_000_000), callgrind=False),
         Workload("sqlite", "inserts, indices, queries in memory", lambda scale: [sqlite, ":memory:"],
                  stdin=os.path.join(here, "sqlite.sql"), absent=None if sqlite else "no sqlite3 command"),
         Workload("gcc", "gcc -O1 of a large file", lambda scale: [compiler, "-O1", "-c", source(scale), "-o", os.path.join(scratch, "large.o")],
@@ -84,5 +83,5 @@ def all_workloads(here, programs, scratch, python):
         Workload("json", "Python: build records, json.dumps, json.loads", script("json_records.py", 50_000), native=False),
         Workload("objects", "Python: small objects that come and go", script("objects.py", 450_000), native=False),
         Workload("pandas", "DataFrames made, merged, grouped", lambda scale: [pandas, os.path.join(here, "frame.py"), str(int(150_000 * scale))],
-                 native=False, callgrind=False, threads=True, absent=None if pandas else "pandas is not importable"),
+                 native=False, callgrind=False, absent=None if pandas else "pandas is not importable"),
     ]
