@@ -37,6 +37,7 @@
 #define SLOW_CEILING_NS 128000      /* per sample, in the budget */
 #define FREE_NS 1500                /* what a sample's free will cost, about: it is not timed */
 #define MAX_AUTO_SHIFT 16           /* 16 KiB << 16 = 1 GiB */
+#define STANDARD_ERRORS 2.0         /* that the heap's estimate must be beyond what earns a file */
 #define COMMAND_BYTES 8192
 #define LOOK_PERIOD_NS 20000
 #define SMALL_SHARE 8 /* of a limit on the job's memory, one part in this */
@@ -383,6 +384,16 @@ static void wipe(void *base, const struct f4p_header *header, enum f4p_section_k
     memset((uint8_t *)base + section->offset, 0, bytes < section->bytes ? bytes : section->bytes);
 }
 
+/* Beyond doubt: with a coarse interval a few samples of a small heap stand for as much as is needed. */
+static bool earns_file(const struct f4p_sums *heap)
+{
+    uint64_t bytes = heap->bytes / F4P_Q8, min_heap = f4p_session.config.min_heap;
+    if (bytes < min_heap)
+        return false;
+    double beyond = (double)(bytes - min_heap), variance = 256.0 * (double)heap->variance;
+    return !min_heap || beyond * beyond >= STANDARD_ERRORS * STANDARD_ERRORS * variance;
+}
+
 /*
  * exec replaced the image that wrote here (a shell, env, a version manager's shim). If it had not earned a file of its
  * own, the new image takes its place; else what it left is evidence, and the new image gets another file.
@@ -393,7 +404,7 @@ static bool take_over(void *base, const struct f4p_header *header)
     const struct f4p_state *state = newest_state(control);
     if (!state)
         return true;
-    if (state->peak.sums.bytes / F4P_Q8 >= f4p_session.config.min_heap && state->peak.sums.bytes)
+    if (state->peak.sums.bytes && earns_file(&state->peak.sums))
         return false;
     wipe(base, header, F4P_SECTION_TIMELINE, UINT64_MAX);
     wipe(base, header, F4P_SECTION_OPEN, UINT64_MAX);
@@ -744,7 +755,7 @@ void f4p_session_step(uint64_t now, uint64_t slow_ns)
     if (session->has_file)
         lock_hot();
     if (!session->has_file) {
-        if (session->writer.state.live.bytes / F4P_Q8 >= session->config.min_heap)
+        if (earns_file(&session->writer.state.live))
             make_file();
     } else if (!here.launched && now >= here.next_vitals_ns) {
         here.next_vitals_ns = now + VITALS_PERIOD_NS;

@@ -407,7 +407,15 @@ earned_none() {
 ok below_threshold earned_none
 min_heap=16K
 not_ok control_below_threshold without everything_earned earned_none
+# So coarse an interval that one sample of the 6 MiB stands for more than 16.
+interval=32M
 min_heap=16M
+estimate_earns_none() {
+    same "$PROGRAMS/turnover" 6 2 && [ "$(traces)" -eq 0 ]
+}
+ok coarse_below_threshold estimate_earns_none
+not_ok control_coarse_below_threshold without doubt_ignored estimate_earns_none
+interval=auto
 ok above_threshold same "$PROGRAMS/grow" 20
 ok above_threshold_trace test "$(traces)" = 1
 min_heap=0
