@@ -734,8 +734,8 @@ static void adapt(uint64_t now, uint64_t slow_ns)
         here.credit_ns = CPU_CREDIT_NS;
     if (here.credit_ns < -CPU_CREDIT_NS) /* a stall must not cost precision for long */
         here.credit_ns = -CPU_CREDIT_NS;
-    if (here.credit_ns < 0 && cost_ns > budget_ns / 2 &&
-        shift < MAX_AUTO_SHIFT) /* at half of it debts are being paid */
+    bool pays = cost_ns <= budget_ns / 2; /* a debt, with this interval */
+    if (here.credit_ns < 0 && !pays && shift < MAX_AUTO_SHIFT)
         f4p_writer_set_shift(w, shift + 1);
     else if (here.credit_ns == CPU_CREDIT_NS && shift > 0 && w->state.live.samples < w->live_capacity / 4)
         f4p_writer_set_shift(w, shift - 1);
