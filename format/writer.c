@@ -2,7 +2,10 @@
 #include "writer.h"
 
 #include <lz4.h>
+#include <stddef.h>
 #include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "barrier.h"
 #include "hash.h"
@@ -192,36 +195,44 @@ void f4p_writer_init(struct f4p_writer *w, void *base, const struct f4p_header *
     f4p_writer_site(w, f4p_writer_node(w, F4P_NONE, F4P_NODE_SPECIAL + F4P_SPECIAL_OVERFLOW, 0), F4P_NONE);
 }
 
-/* Fills `to`, which lies in the new place, from where it stood below `old`. */
-static void bring(const struct f4p_writer *w, const uint8_t *old, void *to, size_t bytes)
+struct move {
+    const uint8_t *from; /* the old base */
+    uint8_t *to;
+    int fd; /* of `to`; -1: none */
+};
+
+/* Fills `part`, which lies in the new place, from where it stood in the old one. */
+static void bring(const struct move *move, void *part, size_t bytes)
 {
-    memcpy(to, old + ((uint8_t *)to - w->base), bytes);
+    size_t at = (size_t)((uint8_t *)part - move->to);
+    if (move->fd < 0 || syscall(SYS_pwrite64, move->fd, move->from + at, bytes, (long)at) != (long)bytes)
+        memcpy(part, move->from + at, bytes);
 }
 
-static void bring_ring(const struct f4p_writer *w, const uint8_t *old, const struct f4p_ring *ring)
+static void bring_ring(const struct move *move, const struct f4p_ring *ring)
 {
-    bring(w, old, ring->base, ring->pos < ring->bytes ? ring->pos : ring->bytes);
+    bring(move, ring->base, ring->pos < ring->bytes ? ring->pos : ring->bytes);
 }
 
 /* No copy of the writer: the job's stack may be small. */
-void f4p_writer_move(struct f4p_writer *w, void *base)
+void f4p_writer_move(struct f4p_writer *w, void *base, int fd)
 {
-    const uint8_t *old = w->base;
+    const struct move move = {w->base, base, fd};
 
     bind(w, base);
-    bring(w, old, w->timeline, 2 * (size_t)F4P_BUCKETS * sizeof(*w->timeline));
-    bring(w, old, w->open, w->state.open_bytes);
-    bring(w, old, w->live, w->state.live_high * sizeof(*w->live));
-    bring(w, old, w->sites, w->state.sites * sizeof(*w->sites));
-    bring(w, old, w->nodes, w->state.nodes * sizeof(*w->nodes));
-    bring(w, old, w->records, w->state.records);
-    bring_ring(w, old, &w->history);
+    bring(&move, w->timeline, 2 * (size_t)F4P_BUCKETS * sizeof(*w->timeline));
+    bring(&move, w->open, w->state.open_bytes);
+    bring(&move, w->live, w->state.live_high * sizeof(*w->live));
+    bring(&move, w->sites, w->state.sites * sizeof(*w->sites));
+    bring(&move, w->nodes, w->state.nodes * sizeof(*w->nodes));
+    bring(&move, w->records, w->state.records);
+    bring_ring(&move, &w->history);
     for (unsigned i = 0; i < F4P_LEVELS; i++)
-        bring_ring(w, old, &w->levels[i]);
-    bring(w, old, &w->control->intent, sizeof(*w->control) - offsetof(struct f4p_control, intent));
+        bring_ring(&move, &w->levels[i]);
+    bring(&move, &w->control->intent, sizeof(*w->control) - offsetof(struct f4p_control, intent));
     /* Last, and the newest alone: a state without what it speaks of would be taken for damage. */
     f4p_release();
-    bring(w, old, &w->control->state[w->state.commit & 1], sizeof(*w->control->state));
+    bring(&move, &w->control->state[w->state.commit & 1], sizeof(*w->control->state));
     f4p_release();
 }
 

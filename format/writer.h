@@ -97,8 +97,11 @@ size_t f4p_writer_memory(const struct f4p_header *header);
  */
 void f4p_writer_init(struct f4p_writer *w, void *base, const struct f4p_header *header, void *memory, uint64_t seed);
 
-/** Copies all that is in use to another mapping of the same layout and goes on there. */
-void f4p_writer_move(struct f4p_writer *w, void *base);
+/**
+ * Copies all that is in use to another mapping of the same layout and goes on there. `fd`, if not -1, is the file that
+ * is mapped there, open for writing: the first store to each page of a mapped file costs five times as much as a write.
+ */
+void f4p_writer_move(struct f4p_writer *w, void *base, int fd);
 
 /** Publishes the state without an op; `t_ns` is the heartbeat. */
 void f4p_writer_commit(struct f4p_writer *w, uint64_t t_ns);

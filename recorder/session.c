@@ -56,8 +56,8 @@ static struct {
     uint32_t forked_from;     /* pid of the parent; 0: not a forked child */
     bool forked_inside;       /* by a handler that interrupted the lock's owner */
     bool launched;            /* the file is the launcher's: it looks after the vitals */
-    uint64_t next_vitals_ns;
-    uint64_t looked_ns; /* when the file was last seen whole */
+    uint64_t next_vitals_ns;  /* 0: never yet */
+    uint64_t looked_ns;       /* when the file was last seen whole */
     uint64_t adapt_samples, adapt_start_ns, adapt_start_cpu_ns, adapt_slow_ns;
     int64_t credit_ns; /* of the CPU budget */
     struct f4p_vitals_source vitals;
@@ -151,6 +151,13 @@ static void take_vitals(unsigned groups, uint64_t now)
         f4p_vitals_publish(&control->first, &facts, 1, now);
     f4p_vitals_publish(&control->last[seq & 1], &facts, seq, now);
     f4p_writer_usage(&f4p_session.writer, now, facts.value[F4P_VITAL_rss], facts.value[F4P_VITAL_cgroup_usage]);
+}
+
+static void regular_vitals(uint64_t now)
+{
+    bool first = here.next_vitals_ns == 0;
+    here.next_vitals_ns = now + VITALS_PERIOD_NS;
+    take_vitals(first ? F4P_VITALS_ALL : F4P_VITALS_PROCESS | F4P_VITALS_CGROUP | F4P_VITALS_MACHINE, now);
 }
 
 /* ---- memory and files ---- */
@@ -346,6 +353,8 @@ static void make_file(void)
     f4p_keep_made(used, fd);
     void *base = map(w->header.file_bytes, MAP_SHARED, fd);
     int error = errno;
+    if (base)
+        f4p_writer_move(w, base, fd);
     syscall(SYS_close, fd);
     if (!base) {
         unlink(used);
@@ -354,13 +363,14 @@ static void make_file(void)
     }
     if (warning)
         f4p_config_say(&session->config, used, ": ", warning, NULL);
-    f4p_writer_move(w, base);
     munmap(here.base, w->header.file_bytes);
     here.base = base;
     f4p_rss_attach(w, base, here.memory, here.memory_bytes);
     session->has_file = true;
     lock_start();
-    take_vitals(F4P_VITALS_ALL, f4p_session_now());
+    /* One malloc has taken long enough; only where the heap came in one block there may be no sample after it. */
+    if (w->state.live.bytes / F4P_Q8 >= 2 * session->config.min_heap)
+        regular_vitals(f4p_session_now());
     f4p_writer_commit(w, f4p_session_now());
 }
 
@@ -758,9 +768,8 @@ void f4p_session_step(uint64_t now, uint64_t slow_ns)
         if (earns_file(&session->writer.state.live))
             make_file();
     } else if (!here.launched && now >= here.next_vitals_ns) {
-        here.next_vitals_ns = now + VITALS_PERIOD_NS;
-        take_vitals(F4P_VITALS_PROCESS | F4P_VITALS_CGROUP | F4P_VITALS_MACHINE, now);
-    }
-    if (session->has_file && !here.launched)
+        regular_vitals(now);
+    } else if (!here.launched) {
         f4p_rss_step(&session->writer, now);
+    }
 }

@@ -1,10 +1,13 @@
 /* The writer where its tables are full, its rings wrap, its samples are thinned and sixteen threads want it; the reader
  * judges. */
 #include <check.h>
+#include <fcntl.h>
 #include <math.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -213,6 +216,8 @@ END_TEST
 
 /* ---- moving ---- */
 
+enum { NO_FILE, READ_ONLY, WRITABLE, WAYS }; /* what the new place says to be a mapping of */
+
 START_TEST(test_writer_moves)
 {
     static struct small_oracle oracle;
@@ -220,12 +225,21 @@ START_TEST(test_writer_moves)
     struct small_sizes sizes = {256, 128, 512, 12288, 40960, 16384};
     struct f4p_header header;
     small_header(&header, &sizes, 512);
-    uint8_t *base = zeroed(header.file_bytes), *file = zeroed(header.file_bytes);
+    uint8_t *base = zeroed(header.file_bytes);
+    FILE *stream = tmpfile();
+    ck_assert_ptr_nonnull(stream);
+    ck_assert_int_eq(ftruncate(fileno(stream), (off_t)header.file_bytes), 0);
+    uint8_t *file = mmap(NULL, header.file_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fileno(stream), 0);
+    ck_assert_ptr_ne(file, MAP_FAILED);
+    char name[64];
+    snprintf(name, sizeof name, "/proc/self/fd/%d", fileno(stream));
+    int fd = _i == NO_FILE ? -1 : open(name, _i == WRITABLE ? O_RDWR : O_RDONLY);
+    ck_assert(_i == NO_FILE || fd >= 0);
     small_begin(&small, base, &header, &oracle, 3);
     for (unsigned i = 0; i < 60000; i++) {
         if (i == 30000) {
             memcpy(file, base, sizeof header);
-            f4p_writer_move(&small.w, file);
+            f4p_writer_move(&small.w, file, fd);
             memset(base, 0xee, header.file_bytes);
             f4p_trace_close(read_back(file, &header));
         }
@@ -236,7 +250,10 @@ START_TEST(test_writer_moves)
     f4p_trace_close(trace);
     free(small.memory);
     free(base);
-    free(file);
+    munmap(file, header.file_bytes);
+    if (fd >= 0)
+        close(fd);
+    fclose(stream);
 }
 END_TEST
 
@@ -327,7 +344,7 @@ int main(void)
     tcase_add_test(tests, test_writer_records_overflow);
     tcase_add_test(tests, test_writer_live_overflow);
     tcase_add_test(tests, test_writer_thinning_unbiased);
-    tcase_add_test(tests, test_writer_moves);
+    tcase_add_loop_test(tests, test_writer_moves, 0, WAYS);
     tcase_add_test(tests, test_writer_threads);
     suite_add_tcase(suite, tests);
     return support_run(suite);

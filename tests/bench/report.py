@@ -54,10 +54,10 @@ def pair_rows(rows):
 
 
 def stall_rows(part):
-    return [[v, span(s["worst"], 0), span(s["p9999"], 1), span(s["over1ms"], 0), span(s["over10ms"], 0), f"{s['calls'][0]:.2g}"] for v, s in part.items()]
+    return [[v, span(s["worst"], 0), span(s["worst_cpu"], 0), span(s["p9999"], 1), span(s["over1ms"], 0), span(s["over10ms"], 0), f"{s['calls'][0]:.2g}"] for v, s in part.items()]
 
 
-STALL_HEAD = ["variant", "worst, us", "99.99 %, us", "calls > 1 ms", "calls > 10 ms", "calls"]
+STALL_HEAD = ["variant", "worst, us", "worst, CPU us", "99.99 %, us", "calls > 1 ms", "calls > 10 ms", "calls"]
 
 # name, title, note, head, rows of the part
 SECTIONS = [

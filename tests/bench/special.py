@@ -125,7 +125,7 @@ def sample(bench):
 
 
 def summarize(runs):
-    return {key: measure.interval([run.value(key) for run in runs]) for key in ("worst", "p9999", "over1ms", "over10ms", "calls", "preempted")}
+    return {key: measure.interval([run.value(key) for run in runs]) for key in ("worst", "worst_cpu", "p9999", "over1ms", "over10ms", "calls", "preempted")}
 
 
 def stall_quiet(bench):

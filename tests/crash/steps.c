@@ -138,7 +138,7 @@ static void arrive(void *base)
 {
     oracle->arriving = oracle->stepped = 1;
     trap();
-    f4p_writer_move(&child.w, base);
+    f4p_writer_move(&child.w, base, -1);
     oracle->arriving = oracle->stepped = 0;
     focus = FOCUS_ANY;
 }
