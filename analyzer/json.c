@@ -212,44 +212,6 @@ static void write_processes(struct f4p_json *j, const struct f4p_report *r)
     f4p_json_close(j, ']');
 }
 
-static void write_requests(struct f4p_json *j, const struct f4p_trace *trace)
-{
-    static const char *const ops[] = {"", "alloc", "free", "realloc", "thin"};
-    f4p_json_open(j, "requests_in_flight", '[');
-    for (size_t i = 0; i < trace->request_count; i++) {
-        const struct f4p_request *request = &trace->requests[i];
-        f4p_json_open(j, NULL, '{');
-        f4p_json_text(j, "kind", request->kind == F4P_REQUEST_REALLOC ? "realloc" : "alloc");
-        f4p_json_number(j, "tid", request->tid);
-        f4p_json_number(j, "size_bytes", request->size);
-        f4p_json_number(j, "old_size_bytes", request->old_size);
-        f4p_json_number(j, "t_ns", request->t_ns);
-        f4p_json_address(j, "address", request->address);
-        f4p_json_close(j, '}');
-    }
-    f4p_json_close(j, ']');
-    if (!trace->op_in_flight) {
-        f4p_json_null(j, "op_in_flight");
-    } else {
-        const struct f4p_intent *intent = &trace->intent;
-        f4p_json_open(j, "op_in_flight", '{');
-        f4p_json_text(j, "op", intent->op <= F4P_OP_THIN ? ops[intent->op] : "");
-        f4p_json_number(j, "size_bytes", intent->size);
-        f4p_json_number(j, "t_ns", intent->t_ns);
-        f4p_json_address(j, "address", intent->address);
-        f4p_json_close(j, '}');
-    }
-    f4p_json_open(j, "failed_requests", '[');
-    for (size_t i = 0; i < trace->failure_count; i++) {
-        f4p_json_open(j, NULL, '{');
-        f4p_json_number(j, "size_bytes", trace->failures[i].size);
-        f4p_json_number(j, "t_ns", trace->failures[i].t_ns);
-        f4p_json_number(j, "errno", trace->failures[i].error);
-        f4p_json_close(j, '}');
-    }
-    f4p_json_close(j, ']');
-}
-
 /* ---- stacks ---- */
 
 static void write_frame(struct f4p_json *j, const struct f4p_model *m, const struct f4p_frame *frame)
@@ -276,6 +238,53 @@ static void write_frames(struct f4p_json *j, const struct f4p_model *m, uint32_t
     f4p_json_open(j, "frames", '[');
     while (count)
         write_frame(j, m, f4p_model_frame(m, frames[--count]));
+    f4p_json_close(j, ']');
+}
+
+static void write_asker(struct f4p_json *j, const struct f4p_report *r, uint32_t site)
+{
+    uint32_t entry = site < r->trace->site_count ? r->model->processes[0].entry_of[site] : F4P_NONE;
+    write_frames(j, r->model, entry == F4P_NONE ? F4P_NONE : f4p_model_entry(r->model, entry)->stack);
+}
+
+static void write_requests(struct f4p_json *j, const struct f4p_report *r)
+{
+    const struct f4p_trace *trace = r->trace;
+    static const char *const ops[] = {"", "alloc", "free", "realloc", "thin"};
+    f4p_json_open(j, "requests_in_flight", '[');
+    for (size_t i = 0; i < trace->request_count; i++) {
+        const struct f4p_request *request = &trace->requests[i];
+        f4p_json_open(j, NULL, '{');
+        f4p_json_text(j, "kind", request->kind == F4P_REQUEST_REALLOC ? "realloc" : "alloc");
+        f4p_json_number(j, "tid", request->tid);
+        f4p_json_number(j, "size_bytes", request->size);
+        f4p_json_number(j, "old_size_bytes", request->old_size);
+        f4p_json_number(j, "t_ns", request->t_ns);
+        f4p_json_address(j, "address", request->address);
+        write_asker(j, r, request->site);
+        f4p_json_close(j, '}');
+    }
+    f4p_json_close(j, ']');
+    if (!trace->op_in_flight) {
+        f4p_json_null(j, "op_in_flight");
+    } else {
+        const struct f4p_intent *intent = &trace->intent;
+        f4p_json_open(j, "op_in_flight", '{');
+        f4p_json_text(j, "op", intent->op <= F4P_OP_THIN ? ops[intent->op] : "");
+        f4p_json_number(j, "size_bytes", intent->size);
+        f4p_json_number(j, "t_ns", intent->t_ns);
+        f4p_json_address(j, "address", intent->address);
+        f4p_json_close(j, '}');
+    }
+    f4p_json_open(j, "failed_requests", '[');
+    for (size_t i = 0; i < trace->failure_count; i++) {
+        f4p_json_open(j, NULL, '{');
+        f4p_json_number(j, "size_bytes", trace->failures[i].size);
+        f4p_json_number(j, "t_ns", trace->failures[i].t_ns);
+        f4p_json_number(j, "errno", trace->failures[i].error);
+        write_asker(j, r, trace->failures[i].site);
+        f4p_json_close(j, '}');
+    }
     f4p_json_close(j, ']');
 }
 
@@ -577,7 +586,7 @@ int f4p_json_report(const struct f4p_report *r, FILE *out)
     write_timeline(j, r);
     write_rss(j, &r->model->processes[0]);
     write_gates(j, r);
-    write_requests(j, r->trace);
+    write_requests(j, r);
     write_losses(j, r);
     write_nameless(j, r);
     f4p_json_close(j, '}');

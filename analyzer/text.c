@@ -177,6 +177,39 @@ static void print_end(const struct f4p_page *page)
     }
 }
 
+/* Its entry, if a line of the user's stands for it. */
+static uint32_t entry_with_line(const struct f4p_report *r, uint32_t site)
+{
+    uint32_t entry = site < r->trace->site_count ? r->model->processes[0].entry_of[site] : F4P_NONE;
+    bool named = entry != F4P_NONE && f4p_group_frame(r->model, &(struct f4p_group){.entry = entry});
+    return named ? entry : F4P_NONE;
+}
+
+/* Whose line wanted the memory that there was none of. */
+static void print_asker(const struct f4p_page *page)
+{
+    const struct f4p_report *r = page->r;
+    const struct f4p_trace *t = r->trace;
+    uint32_t entry = F4P_NONE;
+    uint64_t size = 0;
+    char place[1024];
+    for (size_t i = r->refused.sums ? t->failure_count : 0; i-- && entry == F4P_NONE;)
+        entry = entry_with_line(r, t->failures[i].site);
+    for (size_t i = 0; i < t->request_count && !r->refused.sums; i++)
+        if (t->requests[i].size >= size) {
+            size = t->requests[i].size;
+            entry = entry_with_line(r, t->requests[i].site);
+        }
+    if (entry == F4P_NONE)
+        return;
+    f4p_page_label(page, F4P_BY_LINE, &(struct f4p_group){.entry = entry}, place, sizeof place);
+    fputs("         asked for by ", page->out);
+    f4p_page_paint(page, F4P_PAINT_BOLD);
+    f4p_page_cell(page, place, page->style.columns - 22, true, false);
+    f4p_page_paint(page, F4P_PAINT_PLAIN);
+    fputc('\n', page->out);
+}
+
 static void print_cause(const struct f4p_page *page)
 {
     const struct f4p_verdict *v = &page->r->verdict;
@@ -196,6 +229,7 @@ static void print_cause(const struct f4p_page *page)
             fputc('\n', page->out);
             break;
         }
+    print_asker(page);
 }
 
 const struct f4p_heap *f4p_page_moment(const struct f4p_page *page)

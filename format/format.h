@@ -357,6 +357,20 @@ struct f4p_ending {
     uint64_t check;
 };
 
+/* A request that failed. */
+struct f4p_failure {
+    uint64_t size;
+    uint64_t t_ns;
+    uint32_t site;
+    uint32_t error; /* errno */
+};
+
+struct f4p_last_failure {
+    struct f4p_failure failure;
+    uint64_t reserved[4];
+    uint64_t check;
+};
+
 /* Section CONTROL. */
 struct f4p_control {
     struct f4p_state state[2];
@@ -365,6 +379,7 @@ struct f4p_control {
     struct f4p_vitals last[2]; /* most recent */
     struct f4p_request requests[F4P_REQUESTS];
     struct f4p_ending ending;
+    struct f4p_last_failure failed[2]; /* the later valid one counts; see F4P_MAX_FAILURES */
 };
 
 /* ---- residency ------------------------------------------------------------------------------------------------- */
@@ -578,13 +593,7 @@ struct f4p_module {
     uint32_t path_bytes;
 };
 
-struct f4p_failure {
-    uint64_t size;
-    uint64_t t_ns;
-    uint32_t site;
-    uint32_t error; /* errno */
-};
-#define F4P_MAX_FAILURES 64u
+#define F4P_MAX_FAILURES 64u /* records; of later ones the last stands in CONTROL, the others are counted as lost */
 
 struct f4p_source {
     uint32_t file; /* STRING id */
@@ -707,7 +716,8 @@ F4P_ASSERT_SIZE(struct f4p_site, 128);
 F4P_ASSERT_SIZE(struct f4p_intent, 512);
 F4P_ASSERT_SIZE(struct f4p_request, 64);
 F4P_ASSERT_SIZE(struct f4p_ending, 64);
-F4P_ASSERT_SIZE(struct f4p_control, 7232);
+F4P_ASSERT_SIZE(struct f4p_last_failure, 64);
+F4P_ASSERT_SIZE(struct f4p_control, 7360);
 F4P_ASSERT_SIZE(struct f4p_vitals, 512);
 F4P_ASSERT_SIZE(struct f4p_launch_state, 256);
 F4P_ASSERT_SIZE(struct f4p_ledger, 256);

@@ -92,6 +92,8 @@ void *f4p_reader_alloc(struct f4p_trace *trace, size_t bytes);
 bool f4p_reader_settle(struct f4p_trace *trace);
 /** The valid state copy of CONTROL with the higher commit; NULL: none. */
 const struct f4p_state *f4p_reader_state(const struct f4p_trace *trace);
+/** The last failed request that has no record; NULL: none. */
+const struct f4p_failure *f4p_reader_last_failure(const struct f4p_trace *trace);
 /** Live set, sites, peak, nodes, vitals, requests, launcher. After settle; counts damage. */
 int f4p_reader_tables(struct f4p_trace *trace);
 int f4p_reader_records(struct f4p_trace *trace);

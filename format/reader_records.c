@@ -343,6 +343,7 @@ static void size_arrays(struct fill *fill, uint64_t torn)
         lost = SKIP_CREDIT;
     for (unsigned i = 0; i < TYPES; i++)
         fill->tally.room[i] = fill->tally.count[i] + (fill->tally.count[i] ? lost : 0);
+    fill->tally.room[F4P_RECORD_FAILURE]++; /* CONTROL's */
 }
 
 static bool id_fits(struct fill *fill, const struct item *item, size_t *count)
@@ -457,14 +458,19 @@ static void take_symbol(struct fill *fill, const struct item *item)
     };
 }
 
+static void add_failure(struct fill *fill, const struct f4p_failure *failure)
+{
+    struct f4p_failure *added = &fill->failures[fill->trace->failure_count++];
+    *added = *failure;
+    if (added->site >= fill->trace->site_count)
+        added->site = F4P_NONE;
+}
+
 static void take_failure(struct fill *fill, const struct item *item)
 {
     struct f4p_failure failure;
-    if (!front(fill, item, &failure, sizeof failure))
-        return;
-    if (failure.site >= fill->trace->site_count)
-        failure.site = F4P_NONE;
-    fill->failures[fill->trace->failure_count++] = failure;
+    if (front(fill, item, &failure, sizeof failure))
+        add_failure(fill, &failure);
 }
 
 static void take_process(struct fill *fill, const struct item *item)
@@ -598,6 +604,8 @@ int f4p_reader_records(struct f4p_trace *trace)
             return -1;
     for_all(trace, take_string, &fill, false);
     for_all(trace, take_item, &fill, false);
+    if (f4p_reader_last_failure(trace))
+        add_failure(&fill, f4p_reader_last_failure(trace));
     fill_gaps(&fill);
     return fill.no_memory ? -1 : 0;
 }

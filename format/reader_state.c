@@ -15,6 +15,18 @@ static struct f4p_control *control_of(const struct f4p_trace *trace)
     return a->bytes >= sizeof(struct f4p_control) ? (struct f4p_control *)a->data : NULL;
 }
 
+const struct f4p_failure *f4p_reader_last_failure(const struct f4p_trace *trace)
+{
+    const struct f4p_control *control = control_of(trace);
+    const struct f4p_failure *last = NULL;
+    for (int i = 0; control && i < 2; i++) {
+        const struct f4p_last_failure *slot = &control->failed[i];
+        if (CHECKED(slot) && (!last || slot->failure.t_ns >= last->t_ns))
+            last = &slot->failure;
+    }
+    return last;
+}
+
 /* How many entries of `size` bytes the file has of a section. Indices are 32 bits wide. */
 static uint32_t capacity(const struct f4p_trace *trace, enum f4p_section_kind kind, size_t size)
 {

@@ -385,10 +385,16 @@ void f4p_writer_fact(struct f4p_writer *w, enum f4p_fact fact, enum f4p_fact_kin
 
 void f4p_writer_failure(struct f4p_writer *w, const struct f4p_failure *failure)
 {
-    if (w->next_id[F4P_RECORD_FAILURE] >= F4P_MAX_FAILURES)
-        f4p_writer_lost(w, F4P_LOSS_failed);
-    else
+    if (w->next_id[F4P_RECORD_FAILURE] < F4P_MAX_FAILURES) {
         f4p_writer_record(w, F4P_RECORD_FAILURE, 0, failure, sizeof(*failure), NULL, 0);
+    } else {
+        struct f4p_last_failure last = {.failure = *failure};
+        last.check = f4p_hash(&last, offsetof(struct f4p_last_failure, check), 0);
+        if (w->last_failures)
+            f4p_writer_lost(w, F4P_LOSS_failed);
+        w->control->failed[w->last_failures++ & 1] = last;
+        f4p_release();
+    }
     f4p_writer_commit(w, failure->t_ns);
 }
 

@@ -73,8 +73,9 @@ struct f4p_writer {
     uint64_t *record_key;
     uint32_t *record_id;
     uint32_t record_count;
-    uint32_t next_id[16]; /* by record type */
-    uint32_t live_free;   /* head of the free list, id + 1; linked through live_index.next */
+    uint32_t next_id[16];   /* by record type */
+    uint32_t last_failures; /* written to CONTROL */
+    uint32_t live_free;     /* head of the free list, id + 1; linked through live_index.next */
     struct f4p_ring history;
     struct f4p_ring levels[F4P_LEVELS];
     struct f4p_keyframe_writer keyframe;

@@ -149,6 +149,8 @@ void *f4p_maps_map(const struct f4p_maps_call *c, const void *caller, uintptr_t 
     if (c->flags & MAP_FIXED)
         forget_range(c->at, c->bytes, frame);
     void *mapped = f4p_real.mmap(c->at, c->bytes, c->protection, c->flags, c->fd, c->offset);
+    if (mapped == MAP_FAILED && errno == ENOMEM && counts(c, caller))
+        f4p_sample_refused(c->bytes, frame);
     if (mapped != MAP_FAILED && counts(c, caller) && f4p_sample_due(c->bytes, &shift, frame))
         record(mapped, c->bytes, shift, frame);
     return mapped;

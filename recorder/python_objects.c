@@ -3,6 +3,7 @@
  * free and realloc pass pointers that are not theirs on to free and realloc, which are hooked already, so nothing needs
  * to be done when an object dies. Objects of more than 512 bytes go to malloc by themselves.
  */
+#include <errno.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
@@ -143,6 +144,8 @@ static void *arena_alloc(void *context, size_t size)
     t->inside = inside;
     if (arena)
         __atomic_add_fetch(&f4p_session.arena_bytes, size, __ATOMIC_RELAXED);
+    else if (errno == ENOMEM) /* from now on pymalloc asks malloc for each object, until that fails, too */
+        f4p_sample_refused(size, CALLERS_FRAME());
     return arena;
 }
 

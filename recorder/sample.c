@@ -19,9 +19,11 @@
 #include "session.h"
 #include "thread.h"
 
-#define LARGE (1u << 20) /* bytes; requests of at least this are listed before they are made */
-#define MAX_THREADS 4096 /* told apart; the others share one */
+#define LARGE (1u << 20)   /* bytes; requests of at least this are listed before they are made */
+#define AHEAD (256u << 10) /* bytes; requests of at least this come to the slow path, so that none fails unseen */
+#define MAX_THREADS 4096   /* told apart; the others share one */
 #define PENDING 64
+#define REFUSAL_PERIOD_NS 1000000 /* once there are many */
 
 THREAD_LOCAL struct f4p_thread_state f4p_thread;
 
@@ -37,11 +39,17 @@ static struct {
 
 /* ---- threads and gaps ---- */
 
+static void set_gap(struct f4p_thread_state *t, uint64_t bytes)
+{
+    t->left = bytes < AHEAD ? bytes : AHEAD;
+    t->beyond = bytes - t->left;
+}
+
 static void draw_gap(struct f4p_thread_state *t)
 {
     const struct f4p_session *session = &f4p_session;
     t->shift = (uint8_t)__atomic_load_n(&session->writer.state.shift, __ATOMIC_RELAXED);
-    t->left = f4p_gap_next(&t->random, session->config.interval << t->shift);
+    set_gap(t, f4p_gap_next(&t->random, session->config.interval << t->shift));
 }
 
 static void thread_begin(struct f4p_thread_state *t)
@@ -92,8 +100,10 @@ bool f4p_sample_ready(struct f4p_thread_state *t)
     if (f4p_session_forked())
         f4p_session_reset();
     if (f4p_session.stopped || !f4p_session.generation) {
-        if (f4p_session.stopped)
+        if (f4p_session.stopped) {
             t->left = UINT64_MAX;
+            t->beyond = 0;
+        }
         return false;
     }
     if (t->generation != f4p_session.generation)
@@ -111,8 +121,9 @@ bool f4p_sample_due(size_t size, uint8_t *shift, uintptr_t frame)
     errno = saved;
     if (!due)
         return false;
-    if (size < t->left) { /* a gap was drawn just now */
-        t->left -= size;
+    uint64_t gap = t->left + t->beyond;
+    if (size < gap) {
+        set_gap(t, gap - size);
         return false;
     }
     *shift = t->shift;
@@ -322,6 +333,44 @@ static COLD void *sampled_call(struct f4p_call *call, const struct pick *pick)
     return block;
 }
 
+static struct {
+    uint32_t count, unseen; /* refusals; those of them that were left out since the last one that was not */
+    uint64_t next_ns;
+} refusals;
+
+/* A job may live on at its limit, refused again and again. */
+static bool crowded(void)
+{
+    if (__atomic_fetch_add(&refusals.count, 1, __ATOMIC_RELAXED) < F4P_MAX_FAILURES)
+        return false;
+    uint64_t now = f4p_session_now(), due = __atomic_load_n(&refusals.next_ns, __ATOMIC_RELAXED);
+    if (now >= due && __atomic_compare_exchange_n(&refusals.next_ns, &due, now + REFUSAL_PERIOD_NS, false,
+                                                  __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+        return false;
+    __atomic_fetch_add(&refusals.unseen, 1, __ATOMIC_RELAXED);
+    return true;
+}
+
+COLD void f4p_sample_refused(size_t size, uintptr_t frame)
+{
+    struct f4p_thread_state *t = &f4p_thread;
+    struct f4p_writer *w = &f4p_session.writer;
+    struct f4p_sample s;
+    int error = errno;
+
+    /* No trace is begun for it: memory is what there is none of. */
+    if (!f4p_sample_nested(t, frame) && f4p_sample_ready(t) && f4p_session.open && !crowded()) {
+        f4p_sample_begin(&s, t->shift, frame);
+        if (f4p_sample_enter(t, s.start_ns)) {
+            w->state.lost[F4P_LOSS_failed] += __atomic_exchange_n(&refusals.unseen, 0, __ATOMIC_RELAXED);
+            f4p_sample_failed(w, f4p_sample_site(w, &s), size, ENOMEM);
+            f4p_sample_end(&s);
+        }
+        t->inside = false;
+    }
+    errno = error;
+}
+
 /* The inner call of a Python object that grows out of pymalloc: see python_objects.c. */
 static bool take_object(struct f4p_thread_state *t, struct pick *pick)
 {
@@ -338,7 +387,11 @@ static void *any_call(struct f4p_call *call)
     bool fits = call->function != F4P_CALL_CALLOC || !__builtin_mul_overflow(call->first, call->size, &pick.size);
     if (fits && (take_object(&f4p_thread, &pick) || f4p_sample_due(pick.size, &pick.shift, call->frame)))
         return sampled_call(call, &pick);
-    return call_real(call);
+    void *block = call_real(call);
+    int error = call->error ? call->error : errno;
+    if (!block && fits && error == ENOMEM)
+        f4p_sample_refused(pick.size, call->frame);
+    return block;
 }
 
 void *f4p_sample_call(enum f4p_call_function function, size_t first, size_t size, uintptr_t frame)
@@ -457,15 +510,15 @@ static void move_end(struct f4p_writer *w, const struct f4p_sample *s, const str
         f4p_writer_alloc(w, &facts, now);
 }
 
-static void move_failed(struct f4p_writer *w, const struct move *m, void *block, size_t size, int error)
+static void move_failed(struct f4p_writer *w, const struct f4p_sample *s, const struct move *m, void *block,
+                        size_t size, int error)
 {
     f4p_writer_request_end(w, m->slot);
     if (m->old != F4P_NONE) {
         f4p_filter_add(block);
         f4p_writer_relink(w, m->old);
     }
-    if (m->site != F4P_NONE)
-        f4p_sample_failed(w, m->site, size, error);
+    f4p_sample_failed(w, m->site != F4P_NONE ? m->site : f4p_sample_site(w, s), size, error);
 }
 
 struct resize {
@@ -501,7 +554,7 @@ static COLD void *tracked_realloc(const struct resize *r, bool sampled, uint8_t 
         if (moved)
             move_end(w, &s, &m, moved, r->size);
         else
-            move_failed(w, &m, r->block, r->size, error);
+            move_failed(w, &s, &m, r->block, r->size, error);
         f4p_sample_end(&s);
     }
     s.thread->inside = false;
@@ -515,8 +568,12 @@ static void *any_realloc(const struct resize *r)
     uint8_t shift = 0;
     bool sampled = f4p_thread_take(r->size) && f4p_sample_due(r->size, &shift, r->frame);
 
-    if (!sampled && !f4p_filter_likely(r->block))
-        return real_realloc(r);
+    if (!sampled && !f4p_filter_likely(r->block)) {
+        void *moved = real_realloc(r);
+        if (!moved && errno == ENOMEM)
+            f4p_sample_refused(r->size, r->frame);
+        return moved;
+    }
     int saved = errno;
     bool nested = f4p_sample_nested(t, r->frame);
     bool usable = !nested && f4p_sample_ready(t);

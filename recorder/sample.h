@@ -37,6 +37,9 @@ void f4p_sample_free(void *block, uintptr_t frame);
 COLD void *f4p_sample_realloc_arrow(void *block, size_t size, size_t alignment, uintptr_t frame);
 COLD void f4p_sample_forget(void *block, uintptr_t frame);
 
+/** A request that was no sample has just failed for want of memory. */
+void f4p_sample_refused(size_t size, uintptr_t frame);
+
 /** Whether a sample is due for `size` bytes; if so the thread's gap is redrawn and *shift is the one it ended. */
 bool f4p_sample_due(size_t size, uint8_t *shift, uintptr_t frame);
 

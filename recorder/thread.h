@@ -8,9 +8,10 @@
 #include "attributes.h"
 
 struct f4p_thread_state {
-    uint64_t left;   /* bytes until the next sample; 0 at first, so that the first allocation comes to the slow path */
-    uint64_t random; /* generator of the gaps */
-    uint32_t tid;    /* 0: not asked for yet */
+    uint64_t left;       /* bytes to the slow path; 0 at first, so that the first allocation comes to it */
+    uint64_t beyond;     /* bytes from there to the next sample */
+    uint64_t random;     /* generator of the gaps */
+    uint32_t tid;        /* 0: not asked for yet */
     uint32_t generation; /* of the recorder (fork makes a new one) that `tid` and `thread` belong to; 0: none yet */
     uint32_t thread;     /* id of its THREAD record */
     uint32_t sites;      /* samples since that record was looked for */
@@ -26,7 +27,7 @@ struct f4p_thread_state {
 extern HIDDEN THREAD_LOCAL struct f4p_thread_state f4p_thread;
 
 /**
- * Takes `size` bytes from the gap. true: the sample falls due, and nothing was taken. On x86-64 one instruction does
+ * Takes `size` bytes from the gap. true: to the slow path, and nothing was taken. On x86-64 one instruction does
  * it, so that a signal handler sees the gap before or after.
  */
 static inline bool f4p_thread_take(uint64_t size)

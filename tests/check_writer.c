@@ -214,6 +214,35 @@ START_TEST(test_writer_thinning_unbiased)
 }
 END_TEST
 
+/* ---- requests that fail ---- */
+
+START_TEST(test_writer_last_failure)
+{
+    struct small_sizes sizes = {256, 128, 512, 12288, 40960, 16384};
+    static struct traced t;
+    begin(&t, &sizes, 1);
+    for (uint64_t i = 1; i <= 200; i++) {
+        f4p_writer_failure(&t.w, &(struct f4p_failure){.size = i, .t_ns = 1000 * i, .site = F4P_NONE});
+        if (i != F4P_MAX_FAILURES && i != 150 && i != 200)
+            continue;
+        struct f4p_trace *trace = read_back(t.base, &t.header);
+        uint64_t listed = i < 65 ? i : 65;
+        ck_assert_uint_eq(trace->failure_count, listed);
+        ck_assert_uint_eq(trace->failures[63].size, 64);
+        ck_assert_uint_eq(trace->failures[listed - 1].size, i);
+        ck_assert_uint_eq(trace->state.lost[F4P_LOSS_failed], i - listed);
+        f4p_trace_close(trace);
+    }
+    /* Killed while it wrote the last: the one before stands. */
+    struct f4p_control *control = t.w.control;
+    control->failed[control->failed[0].failure.size == 200 ? 0 : 1].check++;
+    struct f4p_trace *trace = read_back(t.base, &t.header);
+    ck_assert_uint_eq(trace->failures[64].size, 199);
+    f4p_trace_close(trace);
+    end(&t);
+}
+END_TEST
+
 /* ---- moving ---- */
 
 enum { NO_FILE, READ_ONLY, WRITABLE, WAYS }; /* what the new place says to be a mapping of */
@@ -344,6 +373,7 @@ int main(void)
     tcase_add_test(tests, test_writer_records_overflow);
     tcase_add_test(tests, test_writer_live_overflow);
     tcase_add_test(tests, test_writer_thinning_unbiased);
+    tcase_add_test(tests, test_writer_last_failure);
     tcase_add_loop_test(tests, test_writer_moves, 0, WAYS);
     tcase_add_test(tests, test_writer_threads);
     suite_add_tcase(suite, tests);

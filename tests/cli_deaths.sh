@@ -227,6 +227,7 @@ both null "$JOB" grow:2 ask:4000
 ok null fact null.l 'kind == "allocation-failed" and sure == "likely" and code == 2 and "3.9G failed" in evidence'
 ok null_alone fact null.a 'kind == "allocation-failed" and sure == "likely" and code == 2 and "3.9G failed" in evidence'
 ok null_text has null.l.txt '^ CAUSE   a request for 3.9G failed just before \(likely\)'
+ok null_asker has null.l.txt '^         asked for by prog_death\.c:[0-9]+ ask$'
 both cope "$JOB" grow:2 cope:4000 rest:1200 grow:1 exit:0
 ok control_coped fact cope.l 'kind == "exited" and code == 0 and "3.9G failed" in evidence'
 ok control_coped_alone fact cope.a 'kind == "exited" and code == 0 and "3.9G failed" in evidence'
@@ -239,6 +240,21 @@ ok memory_error has memory_error.l.log '^MemoryError'
 ok memory_error_verdict fact memory_error.l 'kind == "allocation-failed" and sure == "likely" and code == 1'
 ok memory_error_alone fact memory_error.a 'kind == "allocation-failed" and sure == "likely" and code == 1'
 ok memory_error_alone_text has memory_error.a.txt '^ END     exited with status 1 after '
+FIL4PROD_INTERVAL=1G
+export FIL4PROD_INTERVAL
+alone unsampled "$PYTHON" -c 'keep = [bytearray(1 << 20) for i in range(1000)]'
+unset FIL4PROD_INTERVAL
+ok unsampled fact unsampled.a 'kind == "allocation-failed" and sure == "likely" and code == 1'
+# Small objects: pymalloc's arenas are refused, again and again.
+cat >small.py <<'EOF'
+def load(rows):
+    for i in range(1 << 30):
+        rows.append((i, str(i)))
+load([])
+EOF
+alone small "$PYTHON" small.py
+ok small fact small.a 'kind == "allocation-failed" and sure == "likely" and code == 1'
+ok small_asker has small.a.txt '^         asked for by small\.py:3 load$'
 before=''
 
 # still running, and a file that was taken away before the end

@@ -98,6 +98,16 @@ interval=1
 ok family_trace_sound sound
 not_ok control_family_errno without errno_lost same "$PROGRAMS/family"
 ok maps same "$PROGRAMS/maps"
+# None of them is a sample.
+interval=1T
+refusals() {
+    same "$PROGRAMS/refused" || return 1
+    query "$TMP"/traces/* '[r["size_bytes"] >> 20 for r in a["failed_requests"]] == list(range(41, 50))' >look
+    grep -Fxq True look
+}
+ok refusals refusals
+not_ok control_refusals without refusals_unseen refusals
+interval=1
 ok exceptions same "$PROGRAMS/exceptions"
 
 # What is live when the program waits, to the byte, in mappings and in blocks of at least a mebibyte.
