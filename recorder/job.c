@@ -9,17 +9,7 @@
 
 #include "format/hash.h"
 #include "names.h"
-
-/* Plain system calls: those of the C library are cancellation points, and malloc is none. */
-static size_t read_file(const char *path, char *to, size_t room)
-{
-    long fd = syscall(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return 0;
-    long bytes = syscall(SYS_read, fd, to, room);
-    syscall(SYS_close, fd);
-    return bytes > 0 ? (size_t)bytes : 0;
-}
+#include "slurp.h"
 
 /* Field 22 of the leader's stat, still as text. */
 static size_t read_leader_start(pid_t leader, char *to, size_t room)
@@ -30,7 +20,7 @@ static size_t read_leader_start(pid_t leader, char *to, size_t room)
     f4p_names_append(path, sizeof(path), (uint32_t)leader);
     path[5] = '/';
     strcat(path, "/stat");
-    text[read_file(path, text, sizeof(text) - 1)] = 0;
+    text[f4p_slurp(path, text, sizeof(text) - 1)] = 0;
     const char *at = strrchr(text, ')'); /* the name before it may hold anything */
     for (int field = 2; at && field < 22; field++)
         at = strchr(at + 1, ' ');
@@ -46,7 +36,7 @@ bool f4p_job_derive(uint8_t id[16])
     static char facts[256];
     int saved = errno;
     pid_t group = getpgrp();
-    size_t boot = read_file("/proc/sys/kernel/random/boot_id", facts, 64), used = boot;
+    size_t boot = f4p_slurp("/proc/sys/kernel/random/boot_id", facts, 64), used = boot;
 
     ssize_t space = readlink("/proc/self/ns/pid", facts + used, 64);
     used += space > 0 ? (size_t)space : 0;

@@ -16,6 +16,7 @@
 #include "format/hash.h"
 #include "format/layout.h"
 #include "names.h"
+#include "slurp.h"
 
 #define SLACK_NS 1000000000ll /* clocks may differ by this */
 
@@ -116,12 +117,7 @@ static int64_t process_start_ns(uint32_t pid)
     f4p_names_append(path, sizeof(path), pid);
     path[5] = '/';
     strcat(path, "/stat");
-    long fd = syscall(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return 0;
-    long bytes = syscall(SYS_read, fd, text, sizeof(text) - 1);
-    syscall(SYS_close, fd);
-    text[bytes > 0 ? bytes : 0] = 0;
+    text[f4p_slurp(path, text, sizeof(text) - 1)] = 0;
     const char *at = strrchr(text, ')'); /* the name before it may hold anything */
     if (!at || strncmp(at, ") Z", 3) == 0 || strncmp(at, ") X", 3) == 0)
         return 0;

@@ -10,13 +10,15 @@
 #include "format/hash.h"
 #include "format/layout.h"
 #include "residency.h"
+#include "slurp.h"
 
 #define SLICE_NS 150000u /* what a slice shall take, */
 #define MIN_UNITS 256    /* and the units it gets so: as many as the last ones say */
 #define MAX_UNITS 32768
 #define SITES_AT_ONCE 1024u
-#define COST_SHARE 200u /* of the time there is one part in this may be spent, */
-#define CREDIT 2000000u /* and this much, in ns: short jobs get a look, too */
+#define COST_SHARE 400u  /* of the time that was the process's one part in this may be spent, */
+#define CREDIT 4000000u  /* and this much, in ns: short jobs get a look, too */
+#define RECKON 10000000u /* ns; that time is asked for this often at most */
 #define PERIOD 250000000u
 #define CHANGE_SHARE 4u /* of the heap, one part in this makes a new look worth while before that */
 #define MAX_REGIONS 4096u
@@ -37,13 +39,27 @@ static struct {
     enum phase phase;
     uint32_t index;
     uint64_t next_ns, from_ns, spent_ns;
-    uint64_t cost_ns;    /* of this look, without the present slice */
-    uint64_t seen_bytes; /* of the heap, Q8, when the last look began */
+    uint64_t own_ns, reckoned_ns; /* time that was the process's, as of then */
+    uint64_t delay_before;        /* when the recorder came; exec keeps a thread's */
+    uint64_t cost_ns;             /* of this look, without the present slice */
+    uint64_t seen_bytes;          /* of the heap, Q8, when the last look began */
     uint64_t seq, peaks, peak_rss;
     int64_t units;      /* of a slice */
     unsigned impatient; /* looks left that do not list mappings */
     bool hopeless;      /* pagemap cannot be read here */
 } rss;
+
+/* How long this thread was ready to run since it began, and others ran; 0 where the kernel does not say. */
+static uint64_t run_delay(void)
+{
+    char text[64]; /* "ns on a CPU, ns ready, turns" */
+    uint64_t ns = 0;
+    text[f4p_slurp("/proc/thread-self/schedstat", text, sizeof(text) - 1)] = 0;
+    const char *at = strchr(text, ' ');
+    while (at && *++at >= '0' && *at <= '9')
+        ns = ns * 10 + (uint64_t)(*at - '0');
+    return ns;
+}
 
 void f4p_rss_attach(struct f4p_writer *w, const void *base, const void *memory, uint64_t memory_bytes)
 {
@@ -55,6 +71,8 @@ void f4p_rss_attach(struct f4p_writer *w, const void *base, const void *memory, 
     rss.units = MIN_UNITS;
     rss.impatient = 0;
     rss.seq = rss.peaks = rss.peak_rss = rss.next_ns = rss.spent_ns = rss.seen_bytes = 0;
+    rss.own_ns = rss.reckoned_ns = 0;
+    rss.delay_before = run_delay();
     if (!section)
         return;
     rss.head = (void *)((uint8_t *)base + section->offset);
@@ -196,11 +214,27 @@ static bool is_due(const struct f4p_writer *w, uint64_t now)
     return now >= rss.next_ns || change > seen / CHANGE_SHARE;
 }
 
-COLD void f4p_rss_step(struct f4p_writer *w, uint64_t now_ns)
+/*
+ * Of wall time on a crowded CPU a share would be several times as much of what the process gets there, and of CPU time
+ * too little in a job that waits: it runs and waits, but does not stand in line.
+ */
+static bool affordable(uint64_t now)
 {
-    if (!rss.head || rss.hopeless || rss.spent_ns > CREDIT + now_ns / COST_SHARE ||
-        (rss.phase == IDLE && !is_due(w, now_ns)))
-        return;
+    if (rss.spent_ns > CREDIT + rss.own_ns / COST_SHARE && now >= rss.reckoned_ns + RECKON) {
+        uint64_t cpu = f4p_clock_ns(CLOCK_PROCESS_CPUTIME_ID), delay = run_delay() - rss.delay_before;
+        uint64_t own = now > delay ? now - delay : 0; /* another thread's delay may be anything */
+        if (own < cpu)                                /* other threads do not stand in that line */
+            own = cpu < now ? cpu : now;
+        rss.own_ns = own > rss.own_ns ? own : rss.own_ns;
+        rss.reckoned_ns = now;
+    }
+    return rss.spent_ns <= CREDIT + rss.own_ns / COST_SHARE;
+}
+
+COLD uint64_t f4p_rss_step(struct f4p_writer *w, uint64_t now_ns)
+{
+    if (!rss.head || rss.hopeless || (rss.phase == IDLE && !is_due(w, now_ns)) || !affordable(now_ns))
+        return 0;
     uint64_t before = f4p_clock_ns(CLOCK_THREAD_CPUTIME_ID);
     bool first = rss.phase == IDLE;
     if (first)
@@ -211,6 +245,7 @@ COLD void f4p_rss_step(struct f4p_writer *w, uint64_t now_ns)
     if (!first)
         adapt(cost);
     rss.cost_ns += cost;
-    rss.spent_ns += cost;
+    rss.spent_ns += 2 * cost; /* what it pushed out of the caches: about as much again */
     rss.next_ns = now_ns + PERIOD;
+    return rss.spent_ns > CREDIT ? 2 * cost : 0;
 }

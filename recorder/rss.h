@@ -13,7 +13,7 @@
 /** A trace begins at `base`, or moves there: notes where the recorder's own memory is, forgets what was found. */
 void f4p_rss_attach(struct f4p_writer *w, const void *base, const void *memory, uint64_t memory_bytes);
 
-/** After a sample: a slice, if one is due. */
-void f4p_rss_step(struct f4p_writer *w, uint64_t now_ns);
+/** After a sample: a slice, if one is due. Returns what the CPU budget owes for it, ns. */
+uint64_t f4p_rss_step(struct f4p_writer *w, uint64_t now_ns);
 
 #endif

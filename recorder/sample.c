@@ -449,6 +449,7 @@ static COLD void forget_before(struct f4p_thread_state *t, void *block, uintptr_
             uint64_t now = f4p_session_now();
             if (f4p_sample_enter(t, now)) {
                 forget(&f4p_session.writer, block, now);
+                f4p_session_spent(f4p_session_now() - now);
                 f4p_sample_leave();
             }
             t->inside = nested;

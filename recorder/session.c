@@ -28,14 +28,15 @@
 #include "rss.h"
 #include "sample_private.h"
 #include "say.h"
+#include "slurp.h"
 #include "thread.h"
 #include "vitals.h"
 
 #define VITALS_PERIOD_NS 250000000u /* without a launcher, and only if samples come */
 #define ADAPT_SAMPLES 128           /* per decision on the interval */
 #define CPU_CREDIT_NS 2000000       /* saved up at most, and had at the start: short jobs get fine samples */
-#define SLOW_CEILING_NS 128000      /* per sample, in the budget */
-#define FREE_NS 1500                /* what a sample's free will cost, about: it is not timed */
+#define SLOW_CEILING_NS 128000      /* per sample, in the budget; what takes longer was another's turn on the CPU */
+#define AFTER_NS 6000               /* per sample, in the budget: what it pushed out of the caches */
 #define MAX_AUTO_SHIFT 16           /* 16 KiB << 16 = 1 GiB */
 #define STANDARD_ERRORS 2.0         /* that the heap's estimate must be beyond what earns a file */
 #define COMMAND_BYTES 8192
@@ -92,14 +93,10 @@ static void fact_u64(enum f4p_fact fact, uint64_t value)
 static void fact_command(char *buffer)
 {
     static char shown[COMMAND_BYTES];
-    long fd = open_file("/proc/self/cmdline", O_RDONLY);
-    if (fd < 0)
+    size_t bytes = f4p_slurp("/proc/self/cmdline", buffer, COMMAND_BYTES);
+    if (!bytes)
         return;
-    long bytes = syscall(SYS_pread64, fd, buffer, (long)COMMAND_BYTES, 0L);
-    syscall(SYS_close, fd);
-    if (bytes <= 0)
-        return;
-    size_t used = f4p_redact(shown, sizeof(shown), buffer, (size_t)bytes, f4p_session.config.redact);
+    size_t used = f4p_redact(shown, sizeof(shown), buffer, bytes, f4p_session.config.redact);
     f4p_writer_fact(&f4p_session.writer, F4P_FACT_ID_COMMAND, F4P_FACT_LIST, shown, used);
 }
 
@@ -723,14 +720,18 @@ void f4p_session_end(enum f4p_passive_reason reason)
 
 /* ---- after each sample ---- */
 
+void f4p_session_spent(uint64_t ns)
+{
+    here.adapt_slow_ns += ns < SLOW_CEILING_NS ? ns : SLOW_CEILING_NS;
+}
+
 /* Coarser while samples have cost more than their budget, finer while there is plenty left and the table has room. */
 static void adapt(uint64_t now, uint64_t slow_ns)
 {
     struct f4p_writer *w = &f4p_session.writer;
     uint32_t shift = w->state.shift;
 
-    /* What takes longer was somebody else's turn on the CPU. */
-    here.adapt_slow_ns += (slow_ns < SLOW_CEILING_NS ? slow_ns : SLOW_CEILING_NS) + FREE_NS;
+    f4p_session_spent(slow_ns + AFTER_NS);
     if (++here.adapt_samples < ADAPT_SAMPLES)
         return;
     /* Of wall time on a crowded machine a budget would be too much, of CPU with many threads: samples wait for each
@@ -745,9 +746,12 @@ static void adapt(uint64_t now, uint64_t slow_ns)
     if (here.credit_ns < -CPU_CREDIT_NS) /* a stall must not cost precision for long */
         here.credit_ns = -CPU_CREDIT_NS;
     bool pays = cost_ns <= budget_ns / 2; /* a debt, with this interval */
-    if (here.credit_ns < 0 && !pays && shift < MAX_AUTO_SHIFT)
-        f4p_writer_set_shift(w, shift + 1);
-    else if (here.credit_ns == CPU_CREDIT_NS && shift > 0 && w->state.live.samples < w->live_capacity / 4)
+    if (here.credit_ns < 0 && !pays && shift < MAX_AUTO_SHIFT) {
+        uint32_t coarser = shift + 1;
+        while (coarser < MAX_AUTO_SHIFT && cost_ns >> (coarser - shift + 1) >= budget_ns)
+            coarser++;
+        f4p_writer_set_shift(w, coarser);
+    } else if (here.credit_ns == CPU_CREDIT_NS && shift > 0 && w->state.live.samples < w->live_capacity / 4)
         f4p_writer_set_shift(w, shift - 1);
     adapt_start(now, cpu);
 }
@@ -770,6 +774,6 @@ void f4p_session_step(uint64_t now, uint64_t slow_ns)
     } else if (!here.launched && now >= here.next_vitals_ns) {
         regular_vitals(now);
     } else if (!here.launched) {
-        f4p_rss_step(&session->writer, now);
+        f4p_session_spent(f4p_rss_step(&session->writer, now));
     }
 }

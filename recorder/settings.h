@@ -25,7 +25,7 @@
       "neither auto nor bytes from 1 to 1T",                                                                          \
       "mean bytes between two samples (default auto); 1 records every allocation")                                    \
     Q(CPU_BUDGET, 0, "cpu-budget", PERCENT, cpu_budget, 1, 1000, "PERCENT", "not a percentage from 0.1 to 100",       \
-      "share of the CPU time that samples may take before the automatic interval grows (default 1)")                      \
+      "share of the CPU time that recording may take before the automatic interval grows (default 1)")                      \
     Q(NATIVE, 0, "native", NATIVE, native, 0, 0, "leaf|full|off", "not leaf, full or off",                            \
       "native frames of Python threads: those below the innermost Python frame, all, or none (default leaf)")         \
     Q(PYTHON_OBJECTS, 0, "python-objects", YESNO, python_objects, 0, 1, "yes|no", "neither yes nor no",               \

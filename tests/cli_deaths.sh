@@ -254,7 +254,7 @@ load([])
 EOF
 alone small "$PYTHON" small.py
 ok small fact small.a 'kind == "allocation-failed" and sure == "likely" and code == 1'
-ok small_asker has small.a.txt '^         asked for by small\.py:3 load$'
+ok small_asker has small.a.txt '^         asked for by small\.py:[23] load$'
 before=''
 
 # still running, and a file that was taken away before the end
