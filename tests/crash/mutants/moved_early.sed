@@ -1,5 +1,5 @@
 # writer.c: the state moves to the file before what it speaks of
 /^void f4p_writer_move/,/^}/{
 /bind(w, base);/a\
-    bring(w, old, w->control, sizeof(*w->control));
+    bring(&move, w->control, sizeof(*w->control));
 }
