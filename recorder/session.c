@@ -746,12 +746,10 @@ static void adapt(uint64_t now, uint64_t slow_ns)
     if (here.credit_ns < -CPU_CREDIT_NS) /* a stall must not cost precision for long */
         here.credit_ns = -CPU_CREDIT_NS;
     bool pays = cost_ns <= budget_ns / 2; /* a debt, with this interval */
-    if (here.credit_ns < 0 && !pays && shift < MAX_AUTO_SHIFT) {
-        uint32_t coarser = shift + 1;
-        while (coarser < MAX_AUTO_SHIFT && cost_ns >> (coarser - shift + 1) >= budget_ns)
-            coarser++;
-        f4p_writer_set_shift(w, coarser);
-    } else if (here.credit_ns == CPU_CREDIT_NS && shift > 0 && w->state.live.samples < w->live_capacity / 4)
+    /* One step at a time, however far beyond: it is growth that brings many samples, and growth that they are for. */
+    if (here.credit_ns < 0 && !pays && shift < MAX_AUTO_SHIFT)
+        f4p_writer_set_shift(w, shift + 1);
+    else if (here.credit_ns == CPU_CREDIT_NS && shift > 0 && w->state.live.samples < w->live_capacity / 4)
         f4p_writer_set_shift(w, shift - 1);
     adapt_start(now, cpu);
 }

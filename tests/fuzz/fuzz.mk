@@ -47,7 +47,7 @@ fuzz: $(FUZZ)/fuzz_trace $(FUZZ)/seeds/done
 fuzz-control: $(FUZZ)/fuzz_control $(FUZZ)/seeds/done
 	@rm -rf $(FUZZ)/control && mkdir -p $(FUZZ)/control
 	$(Q)cd $(FUZZ) && ! $(call FUZZ_RUN,fuzz_control) control seeds >control.log 2>&1
-	@grep 'SUMMARY: .*Sanitizer:' $(FUZZ)/control.log
+	@grep -E 'SUMMARY: (.*Sanitizer:|libFuzzer: deadly signal)' $(FUZZ)/control.log
 
 # The corpus alone, with this variant's compiler and sanitizers.
 $(BUILD)/fuzz_corpus: $(call obj,obj,tests/fuzz/main.c $(FUZZ_C))
