@@ -344,8 +344,16 @@ ok control_room_alone fact roomy.a 'kind == "exited"'
 # by hand, while the limit is full of page cache
 before="./in $base/own"
 $before dd if=/dev/zero of=cached bs=1M count=150 2>/dev/null
-killed_by KILL cache "$JOB" grow:2 read:cached rest:300 grow:2 rest:300 grow:2 up:up wait
-ok cache_is_at_the_limit fact cache.l 'any(int(float(e.split()[1][:-1])) > 60 for e in v["evidence"] if e.startswith("cgroup: "))'
+# The kernel takes back cache in portions of megabytes: not each time is the limit near at the end.
+full_of_cache() {
+    for _ in 1 2 3 4 5 6; do
+        rm -f up cache.l.* cache.a.*
+        killed_by KILL cache "$JOB" grow:2 read:cached rest:300 grow:2 rest:300 read:cached up:up wait
+        fact cache.l 'any(int(float(e.split()[1][:-1])) > 60 for e in v["evidence"] if e.startswith("cgroup: "))' && return
+    done
+    return 1
+}
+ok cache_is_at_the_limit full_of_cache
 ok cache fact cache.l 'kind == "killed" and sure == "certain" and "page cache, which is no OOM" in cause'
 ok cache_alone fact cache.a 'kind == "unknown" and "page cache" in evidence'
 # by hand, after an OOM kill in the group that was another's
