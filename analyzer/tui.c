@@ -670,6 +670,8 @@ int f4p_tui_run(const struct f4p_options *options, struct f4p_job *job, struct f
     tui->internals = options->filter.internals;
     tui->picked = F4P_NONE;
     tui->instant.t_ns = report->model->end_ns;
+    if (report->refused.sums) /* what it held then is freed by the end */
+        tui->instant = (struct f4p_moment){F4P_MOMENT_TIME, report->refused.t_ns};
     for (size_t i = 0; i < F4P_VIEW_COUNT; i++) {
         tui->stale[i] = true;
         if (views[i]->state_bytes && !(tui->state[i] = calloc(1, views[i]->state_bytes)))

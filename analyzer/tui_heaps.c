@@ -114,14 +114,21 @@ void f4p_tui_set_instant(struct f4p_tui *tui, struct f4p_moment moment)
     f4p_tui_changed(tui);
 }
 
+const char *f4p_tui_end_words(const struct f4p_tui *tui)
+{
+    return tui->report->refused.sums ? "at the end" : f4p_page_end_words(&tui->page);
+}
+
 void f4p_tui_moment_words(const struct f4p_tui *tui, struct f4p_moment moment, char *out, size_t bytes)
 {
     char clock[F4P_NUMBER_BYTES];
-    const char *words = moment.kind == F4P_MOMENT_END    ? f4p_page_end_words(&tui->page)
-                        : moment.kind == F4P_MOMENT_PEAK ? "peak"
-                                                         : "";
+    const struct f4p_heap *refused = &tui->report->refused;
+    const char *words = moment.kind == F4P_MOMENT_END                   ? f4p_tui_end_words(tui)
+                        : moment.kind == F4P_MOMENT_PEAK                ? "peak"
+                        : refused->sums && moment.t_ns == refused->t_ns ? "at the failure"
+                                                                        : "";
     f4p_text_clock(clock, moment.t_ns, true);
-    if (moment.kind == F4P_MOMENT_TIME && tui->report->model->end_ns < 60000000000ull)
+    if (moment.kind == F4P_MOMENT_TIME && !*words && tui->report->model->end_ns < 60000000000ull)
         snprintf(out, bytes, "%u:%05.2f", (unsigned)(moment.t_ns / 60000000000ull),
                  (double)(moment.t_ns % 60000000000ull) / 1e9);
     else

@@ -179,6 +179,9 @@ __attribute__((format(printf, 3, 4))) void f4p_tui_say(struct f4p_tui *tui, bool
 
 /* ---- words and numbers ---- */
 
+/** "at death", "now", "at the end": of the trace, not of a request that failed before it. */
+const char *f4p_tui_end_words(const struct f4p_tui *tui);
+
 /** "0:21.8 (death)", "0:12.3": a moment in words. */
 void f4p_tui_moment_words(const struct f4p_tui *tui, struct f4p_moment moment, char *out, size_t bytes);
 /** "etl.py:88 load". */

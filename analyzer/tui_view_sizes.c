@@ -221,7 +221,7 @@ static void draw(struct f4p_tui *tui, void *state, struct f4p_area area)
     struct sizes *v = state;
     char title[F4P_TUI_CELL_BYTES + 160], at_end[96] = "";
     if (v->counted == COUNTED_AT_END)
-        snprintf(at_end, sizeof at_end, " %s (not known of the instant)", f4p_page_end_words(&tui->page));
+        snprintf(at_end, sizeof at_end, " %s (not known of the instant)", f4p_tui_end_words(tui));
     if (v->counted == COUNTING)
         snprintf(title, sizeof title, "counting back to the instant: %u%%", 100 * v->step / STEPS);
     else

@@ -5,6 +5,8 @@
 
 SCREENS=$ROOT/tests/tui/screens
 GENERATE=$BUILD/tui_generate
+PYTHON=/usr/bin/python3
+[ -x "$PYTHON" ] || PYTHON=python3
 PATIENCE=${SANITIZED:+600} # tenths of a second that a screen may take; only a failure waits that long
 PATIENCE=${TUI_PATIENCE:-${PATIENCE:-200}}
 
@@ -394,6 +396,23 @@ hangup() {
 }
 ok "the terminal's end ends it, in every view" hangup "$ANALYZE" plain.bin
 ok "the terminal's end ends it, following" hangup "$ANALYZE" --follow running.bin
+
+# A request that is refused ends the job, which lets go of everything on its way out: the first screen is of before that.
+if [ -f "$LIBRARY" ]; then
+    (ulimit -v 600000 && LD_PRELOAD=$LIBRARY FIL4PROD_MIN_HEAP=0 FIL4PROD_QUIET=1 FIL4PROD_OUTPUT=$TMP/refused.bin \
+        exec "$PYTHON" -c 'keep = [bytearray(1 << 20) for i in range(1000)]') 2>/dev/null
+    begin 100x30 "$ANALYZE" refused.bin
+    held_much() {
+        look | sed -n 2p | grep -E 'heap [45][0-9][0-9]M'
+    }
+    ok "refused: the moment of the failure" within " (at the failure)  heap "
+    ok "refused: all that was held" held_much
+    type_keys "p p"
+    ok "refused: the end" within " (at the end)  heap "
+    not_ok "refused: little was left" held_much
+else
+    skip refused "no recorder in this build"
+fi
 
 # tmux itself goes, with the program in front, suspended, or waiting for an editor
 killed() {
