@@ -84,7 +84,7 @@ static void take_survivors(const struct walk *walk, uint64_t from_ns)
     uint64_t from = from_ns >> LIVE_TIME_SHIFT;
     for (size_t i = 0; i < trace->live_count; i++) {
         const struct f4p_live *live = &trace->live[i];
-        uint32_t entry = live->site < trace->site_count ? walk->process->entry_of[live->site] : F4P_NONE;
+        uint32_t entry = f4p_process_entry(walk->process, live->site);
         if (entry == F4P_NONE || live->t >= from)
             continue;
         double size = (double)live->size;

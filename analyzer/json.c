@@ -243,7 +243,7 @@ static void write_frames(struct f4p_json *j, const struct f4p_model *m, uint32_t
 
 static void write_asker(struct f4p_json *j, const struct f4p_report *r, uint32_t site)
 {
-    uint32_t entry = site < r->trace->site_count ? r->model->processes[0].entry_of[site] : F4P_NONE;
+    uint32_t entry = f4p_process_entry(&r->model->processes[0], site);
     write_frames(j, r->model, entry == F4P_NONE ? F4P_NONE : f4p_model_entry(r->model, entry)->stack);
 }
 

@@ -54,6 +54,11 @@ const struct f4p_stack *f4p_model_stack(const struct f4p_model *model, uint32_t 
     return &((const struct f4p_stack *)(const void *)model->stacks.data)[id];
 }
 
+uint32_t f4p_process_entry(const struct f4p_model_process *process, uint32_t site)
+{
+    return site < process->trace->site_count ? process->entry_of[site] : F4P_NONE;
+}
+
 const struct f4p_entry *f4p_model_entry(const struct f4p_model *model, uint32_t id)
 {
     return &((const struct f4p_entry *)(const void *)model->entries.data)[id];

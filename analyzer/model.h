@@ -137,6 +137,9 @@ struct f4p_error_bars {
  */
 struct f4p_error_bars f4p_sums_error(const struct f4p_sums *sums, uint64_t interval);
 
+/** Entry of a site of the process's trace; F4P_NONE: outside the view, or there is no such site. */
+uint32_t f4p_process_entry(const struct f4p_model_process *process, uint32_t site);
+
 /** Whether the process ended by itself, as it said. */
 bool f4p_process_left(const struct f4p_model_process *process);
 

@@ -180,7 +180,7 @@ static void print_end(const struct f4p_page *page)
 /* Its entry, if a line of the user's stands for it. */
 static uint32_t entry_with_line(const struct f4p_report *r, uint32_t site)
 {
-    uint32_t entry = site < r->trace->site_count ? r->model->processes[0].entry_of[site] : F4P_NONE;
+    uint32_t entry = f4p_process_entry(&r->model->processes[0], site);
     bool named = entry != F4P_NONE && f4p_group_frame(r->model, &(struct f4p_group){.entry = entry});
     return named ? entry : F4P_NONE;
 }

@@ -48,7 +48,7 @@ static void count_block(const struct counting *c, uint32_t site, uint64_t size, 
     const struct f4p_tui *tui = c->v->tui;
     const struct f4p_trace *trace = c->process->trace;
     void (*book)(struct f4p_sums *, const struct f4p_sums *) = add ? f4p_sums_add : f4p_sums_sub;
-    uint32_t entry = site < trace->site_count ? c->process->entry_of[site] : F4P_NONE;
+    uint32_t entry = f4p_process_entry(c->process, site);
     if (entry == F4P_NONE || (tui->filter.in && !tui->filter.in[entry]))
         return;
     struct f4p_sums sums = f4p_sample_weight(size, f4p_trace_interval(trace, shift));

@@ -604,8 +604,9 @@ int f4p_reader_records(struct f4p_trace *trace)
             return -1;
     for_all(trace, take_string, &fill, false);
     for_all(trace, take_item, &fill, false);
-    if (f4p_reader_last_failure(trace))
-        add_failure(&fill, f4p_reader_last_failure(trace));
+    const struct f4p_failure *last = f4p_reader_last_failure(trace);
+    if (last)
+        add_failure(&fill, last);
     fill_gaps(&fill);
     return fill.no_memory ? -1 : 0;
 }
