@@ -40,7 +40,7 @@ static struct {
     uint32_t index;
     uint64_t next_ns, from_ns, spent_ns;
     uint64_t own_ns, reckoned_ns; /* time that was the process's, as of then */
-    uint64_t delay_before;        /* when the recorder came; exec keeps a thread's */
+    uint64_t delay_before;        /* before the first look; exec keeps a thread's */
     uint64_t cost_ns;             /* of this look, without the present slice */
     uint64_t seen_bytes;          /* of the heap, Q8, when the last look began */
     uint64_t seq, peaks, peak_rss;
@@ -72,7 +72,6 @@ void f4p_rss_attach(struct f4p_writer *w, const void *base, const void *memory, 
     rss.impatient = 0;
     rss.seq = rss.peaks = rss.peak_rss = rss.next_ns = rss.spent_ns = rss.seen_bytes = 0;
     rss.own_ns = rss.reckoned_ns = 0;
-    rss.delay_before = run_delay();
     if (!section)
         return;
     rss.head = (void *)((uint8_t *)base + section->offset);
@@ -101,6 +100,8 @@ static void clear_sites(void)
 
 static void begin(const struct f4p_writer *w, uint64_t now)
 {
+    if (!rss.spent_ns)
+        rss.delay_before = run_delay();
     clear_sites();
     rss.head->recorder[2] = (struct f4p_range){(uintptr_t)rss.sites, rss.sites ? rss.sites_bytes : 0};
     rss.head->ranges_check = f4p_hash(rss.head->recorder, sizeof(rss.head->recorder), 0);
@@ -245,7 +246,8 @@ COLD uint64_t f4p_rss_step(struct f4p_writer *w, uint64_t now_ns)
     if (!first)
         adapt(cost);
     rss.cost_ns += cost;
-    rss.spent_ns += 2 * cost; /* what it pushed out of the caches: about as much again */
+    uint64_t charge = 2 * cost; /* what it pushed out of the caches: about as much again */
+    rss.spent_ns += charge;
     rss.next_ns = now_ns + PERIOD;
-    return rss.spent_ns > CREDIT ? 2 * cost : 0;
+    return rss.spent_ns > CREDIT ? charge : 0;
 }

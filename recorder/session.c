@@ -772,6 +772,6 @@ void f4p_session_step(uint64_t now, uint64_t slow_ns)
     } else if (!here.launched && now >= here.next_vitals_ns) {
         regular_vitals(now);
     } else if (!here.launched) {
-        f4p_session_spent(f4p_rss_step(&session->writer, now));
+        here.adapt_slow_ns += f4p_rss_step(&session->writer, now); /* CPU time: no ceiling */
     }
 }

@@ -53,7 +53,7 @@ bool f4p_session_open(void);
 /** false: the trace file was truncated; nothing of it may be touched any more. Under the lock, before each use. */
 bool f4p_session_file_whole(uint64_t now_ns);
 
-/** Charges the CPU budget with ns of work for samples, their frees and looks at residency. Under the lock. */
+/** Charges the CPU budget with the wall time, ns, that a sample or its free took. Under the lock. */
 void f4p_session_spent(uint64_t ns);
 
 /** After each sample: makes the file when it is earned, adapts the interval, takes vitals when due. */
