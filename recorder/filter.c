@@ -12,7 +12,7 @@
 
 /* Whole pages, so that they can be given back. */
 __attribute__((aligned(4096))) uint8_t f4p_filter_slots[1u << F4P_FILTER_BITS];
-__attribute__((aligned(4096))) uint8_t f4p_filter_second[1u << F4P_FILTER_SECOND_BITS >> 1];
+__attribute__((aligned(4096))) uint8_t f4p_filter_second[1u << F4P_FILTER_BITS >> 1];
 uint32_t f4p_filter_mask = LEAST;
 
 /* Marks of a slot whose counter has reached its end are not looked at. */
@@ -24,11 +24,11 @@ static void first_add(uint32_t mask, const void *pointer, int step)
         *slot = (uint8_t)((old ^ (f4p_filter_hash(pointer) & 15) << 4) + (unsigned)step);
 }
 
-static void second_add(const void *pointer, int step)
+static void second_add(uint32_t mask, const void *pointer, int step)
 {
-    uint32_t hash = f4p_filter_hash(pointer);
-    volatile uint8_t *pair = &f4p_filter_second[hash >> 5];
-    unsigned shift = (hash >> 4) % 2 * 4, count = *pair >> shift & END;
+    uint32_t counter = f4p_filter_counter(mask, f4p_filter_hash(pointer));
+    volatile uint8_t *pair = &f4p_filter_second[counter / 2];
+    unsigned shift = counter % 2 * 4, count = *pair >> shift & END;
     if (count != END && (step > 0 || count != 0))
         *pair = (uint8_t)(*pair + ((unsigned)step << shift));
 }
@@ -43,9 +43,13 @@ static void grow(const struct f4p_writer *w)
 
     for (uint32_t i = 0; i < w->state.live_high; i++) {
         const void *block = (const void *)(uintptr_t)w->live[i].address;
-        if (w->live[i].kind && w->live[i].kind != F4P_KIND_MMAP && w->live_index.next[i] != F4P_NONE &&
-            f4p_filter_slot(new, block) != f4p_filter_slot(old, block))
+        uint32_t hash = f4p_filter_hash(block);
+        if (!w->live[i].kind || w->live[i].kind == F4P_KIND_MMAP || w->live_index.next[i] == F4P_NONE)
+            continue;
+        if (f4p_filter_slot(new, block) != f4p_filter_slot(old, block))
             first_add(new, block, 1);
+        if (f4p_filter_counter(new, hash) != f4p_filter_counter(old, hash))
+            second_add(new, block, 1);
     }
     __atomic_store_n(&f4p_filter_mask, new, __ATOMIC_RELEASE);
 }
@@ -56,13 +60,13 @@ void f4p_filter_add(const void *pointer)
     if (w->state.live.samples > f4p_filter_mask / F4P_FILTER_SHARE && f4p_filter_mask != ALL)
         grow(w);
     first_add(f4p_filter_mask, pointer, 1);
-    second_add(pointer, 1);
+    second_add(f4p_filter_mask, pointer, 1);
 }
 
 void f4p_filter_remove(const void *pointer)
 {
     first_add(f4p_filter_mask, pointer, -1);
-    second_add(pointer, -1);
+    second_add(f4p_filter_mask, pointer, -1);
 }
 
 static void clear(void *filter, size_t bytes)

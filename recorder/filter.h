@@ -4,7 +4,8 @@
  *
  * Of the filter so large a part serves as the samples need: few stay in the CPU's first cache. The blocks of a page
  * share a cache line. A slot is a counter (4 bits) and the exclusive or of its pointers' marks (4 bits), by which most
- * others are told from a pointer that is alone there. A second filter, by another hash, spares the rest the lock.
+ * others are told from a pointer that is alone there. A second filter, by another hash and at first of more counters,
+ * spares the rest the lock.
  */
 #ifndef FIL4PROD_FILTER_H
 #define FIL4PROD_FILTER_H
@@ -17,12 +18,12 @@
 #define F4P_FILTER_BITS 20       /* all of it */
 #define F4P_FILTER_LEAST_BITS 12 /* a page */
 #define F4P_FILTER_STEP_BITS 2
-#define F4P_FILTER_SHARE 32 /* of its slots, one part in this is taken when it grows */
-#define F4P_FILTER_SECOND_BITS 20
+#define F4P_FILTER_MORE_BITS 4 /* of the second filter */
+#define F4P_FILTER_SHARE 32    /* of its slots, one part in this is taken when it grows */
 
 extern HIDDEN uint8_t f4p_filter_slots[1u << F4P_FILTER_BITS];
-extern HIDDEN uint8_t f4p_filter_second[1u << F4P_FILTER_SECOND_BITS >> 1];
-extern HIDDEN uint32_t f4p_filter_mask; /* how much of `slots` serves */
+extern HIDDEN uint8_t f4p_filter_second[1u << F4P_FILTER_BITS >> 1];
+extern HIDDEN uint32_t f4p_filter_mask; /* how much of both serves */
 
 /* Of the page's number Fibonacci hashing takes the upper 20 of 32 bits; a block's place in its page changes the last 6.
  */
@@ -58,15 +59,26 @@ static inline uint32_t f4p_filter_hash(const void *pointer)
     return (uint32_t)((uintptr_t)pointer * 0xc2b2ae3d27d4eb4fu >> 40);
 }
 
-/** The second opinion, for slow paths: still only "no" or "maybe". */
-static inline bool f4p_filter_likely(const void *pointer)
+/* Number of a counter of the second filter. */
+static inline uint32_t f4p_filter_counter(uint32_t mask, uint32_t hash)
 {
-    uint8_t slot = *f4p_filter_slot(__atomic_load_n(&f4p_filter_mask, __ATOMIC_RELAXED), pointer);
+    return hash >> 4 & (mask << F4P_FILTER_MORE_BITS | mask);
+}
+
+static inline bool f4p_filter_likely_under(uint32_t mask, const void *pointer)
+{
+    uint8_t slot = *f4p_filter_slot(mask, pointer);
     uint32_t hash = f4p_filter_hash(pointer);
     if (!slot || ((slot & 15) == 1 && slot >> 4 != (hash & 15)))
         return false;
-    volatile uint8_t *pair = &f4p_filter_second[hash >> 5];
-    return (*pair >> (hash >> 4) % 2 * 4 & 15) != 0;
+    uint32_t counter = f4p_filter_counter(mask, hash);
+    return (*(volatile uint8_t *)&f4p_filter_second[counter / 2] >> counter % 2 * 4 & 15) != 0;
+}
+
+/** The second opinion, for slow paths: still only "no" or "maybe". */
+static inline bool f4p_filter_likely(const void *pointer)
+{
+    return f4p_filter_likely_under(__atomic_load_n(&f4p_filter_mask, __ATOMIC_RELAXED), pointer);
 }
 
 /** Under the lock. Adding looks how many samples are live, by which more of the filter begins to serve. */

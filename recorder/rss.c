@@ -4,21 +4,19 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "allowance.h"
 #include "attributes.h"
 #include "clock.h"
 #include "format/barrier.h"
 #include "format/hash.h"
 #include "format/layout.h"
 #include "residency.h"
-#include "slurp.h"
 
 #define SLICE_NS 150000u /* what a slice shall take, */
 #define MIN_UNITS 256    /* and the units it gets so: as many as the last ones say */
 #define MAX_UNITS 32768
 #define SITES_AT_ONCE 1024u
-#define COST_SHARE 400u  /* of the time that was the process's one part in this may be spent, */
-#define CREDIT 4000000u  /* and this much, in ns: short jobs get a look, too */
-#define RECKON 10000000u /* ns; that time is asked for this often at most */
+#define CREDIT 4000000u /* ns */
 #define PERIOD 250000000u
 #define CHANGE_SHARE 4u /* of the heap, one part in this makes a new look worth while before that */
 #define MAX_REGIONS 4096u
@@ -38,28 +36,16 @@ static struct {
     size_t sites_bytes;
     enum phase phase;
     uint32_t index;
-    uint64_t next_ns, from_ns, spent_ns;
-    uint64_t own_ns, reckoned_ns; /* time that was the process's, as of then */
-    uint64_t delay_before;        /* before the first look; exec keeps a thread's */
-    uint64_t cost_ns;             /* of this look, without the present slice */
-    uint64_t seen_bytes;          /* of the heap, Q8, when the last look began */
+    uint64_t next_ns, from_ns;
+    uint64_t cost_ns;    /* of this look, without the present slice */
+    uint64_t seen_bytes; /* of the heap, Q8, when the last look began */
     uint64_t seq, peaks, peak_rss;
     int64_t units;      /* of a slice */
     unsigned impatient; /* looks left that do not list mappings */
     bool hopeless;      /* pagemap cannot be read here */
 } rss;
 
-/* How long this thread was ready to run since it began, and others ran; 0 where the kernel does not say. */
-static uint64_t run_delay(void)
-{
-    char text[64]; /* "ns on a CPU, ns ready, turns" */
-    uint64_t ns = 0;
-    text[f4p_slurp("/proc/thread-self/schedstat", text, sizeof(text) - 1)] = 0;
-    const char *at = strchr(text, ' ');
-    while (at && *++at >= '0' && *at <= '9')
-        ns = ns * 10 + (uint64_t)(*at - '0');
-    return ns;
-}
+static struct f4p_allowance allowance = {.credit_ns = CREDIT};
 
 void f4p_rss_attach(struct f4p_writer *w, const void *base, const void *memory, uint64_t memory_bytes)
 {
@@ -70,8 +56,7 @@ void f4p_rss_attach(struct f4p_writer *w, const void *base, const void *memory, 
     rss.phase = IDLE;
     rss.units = MIN_UNITS;
     rss.impatient = 0;
-    rss.seq = rss.peaks = rss.peak_rss = rss.next_ns = rss.spent_ns = rss.seen_bytes = 0;
-    rss.own_ns = rss.reckoned_ns = 0;
+    rss.seq = rss.peaks = rss.peak_rss = rss.next_ns = rss.seen_bytes = 0;
     if (!section)
         return;
     rss.head = (void *)((uint8_t *)base + section->offset);
@@ -100,8 +85,6 @@ static void clear_sites(void)
 
 static void begin(const struct f4p_writer *w, uint64_t now)
 {
-    if (!rss.spent_ns)
-        rss.delay_before = run_delay();
     clear_sites();
     rss.head->recorder[2] = (struct f4p_range){(uintptr_t)rss.sites, rss.sites ? rss.sites_bytes : 0};
     rss.head->ranges_check = f4p_hash(rss.head->recorder, sizeof(rss.head->recorder), 0);
@@ -215,26 +198,10 @@ static bool is_due(const struct f4p_writer *w, uint64_t now)
     return now >= rss.next_ns || change > seen / CHANGE_SHARE;
 }
 
-/*
- * Of wall time on a crowded CPU a share would be several times as much of what the process gets there, and of CPU time
- * too little in a job that waits: it runs and waits, but does not stand in line.
- */
-static bool affordable(uint64_t now)
-{
-    if (rss.spent_ns > CREDIT + rss.own_ns / COST_SHARE && now >= rss.reckoned_ns + RECKON) {
-        uint64_t cpu = f4p_clock_ns(CLOCK_PROCESS_CPUTIME_ID), delay = run_delay() - rss.delay_before;
-        uint64_t own = now > delay ? now - delay : 0; /* another thread's delay may be anything */
-        if (own < cpu)                                /* other threads do not stand in that line */
-            own = cpu < now ? cpu : now;
-        rss.own_ns = own > rss.own_ns ? own : rss.own_ns;
-        rss.reckoned_ns = now;
-    }
-    return rss.spent_ns <= CREDIT + rss.own_ns / COST_SHARE;
-}
-
 COLD uint64_t f4p_rss_step(struct f4p_writer *w, uint64_t now_ns)
 {
-    if (!rss.head || rss.hopeless || (rss.phase == IDLE && !is_due(w, now_ns)) || !affordable(now_ns))
+    if (!rss.head || rss.hopeless || (rss.phase == IDLE && !is_due(w, now_ns)) ||
+        !f4p_allowance_left(&allowance, now_ns))
         return 0;
     uint64_t before = f4p_clock_ns(CLOCK_THREAD_CPUTIME_ID);
     bool first = rss.phase == IDLE;
@@ -246,8 +213,6 @@ COLD uint64_t f4p_rss_step(struct f4p_writer *w, uint64_t now_ns)
     if (!first)
         adapt(cost);
     rss.cost_ns += cost;
-    uint64_t charge = 2 * cost; /* what it pushed out of the caches: about as much again */
-    rss.spent_ns += charge;
     rss.next_ns = now_ns + PERIOD;
-    return rss.spent_ns > CREDIT ? charge : 0;
+    return f4p_allowance_spend(&allowance, cost);
 }

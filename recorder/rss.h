@@ -1,7 +1,7 @@
 /*
  * What of the process's memory is resident, found out by the process itself where no launcher does it from outside
- * (recorder/residency.h): in slices of about a tenth of a millisecond, behind samples, for at most a quarter of
- * a percent of the time it runs or sleeps. Under the recorder's lock.
+ * (recorder/residency.h): in slices of about a tenth of a millisecond, behind samples, as its allowance permits
+ * (recorder/allowance.h). Under the recorder's lock.
  */
 #ifndef FIL4PROD_RSS_H
 #define FIL4PROD_RSS_H

@@ -13,6 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "allowance.h"
 #include "clock.h"
 #include "filter.h"
 #include "format/hash.h"
@@ -33,12 +34,13 @@
 #include "vitals.h"
 
 #define VITALS_PERIOD_NS 250000000u /* without a launcher, and only if samples come */
-#define ADAPT_SAMPLES 128           /* per decision on the interval */
-#define CPU_CREDIT_NS 2000000       /* saved up at most, and had at the start: short jobs get fine samples */
-#define SLOW_CEILING_NS 128000      /* per sample, in the budget; what takes longer was another's turn on the CPU */
-#define AFTER_NS 6000               /* per sample, in the budget: what it pushed out of the caches */
-#define MAX_AUTO_SHIFT 16           /* 16 KiB << 16 = 1 GiB */
-#define STANDARD_ERRORS 2.0         /* that the heap's estimate must be beyond what earns a file */
+#define VITALS_CREDIT_NS 1000000
+#define ADAPT_SAMPLES 128      /* per decision on the interval */
+#define CPU_CREDIT_NS 2000000  /* saved up at most, and had at the start: short jobs get fine samples */
+#define SLOW_CEILING_NS 128000 /* per sample, in the budget; what takes longer was another's turn on the CPU */
+#define AFTER_NS 6000          /* per sample, in the budget: what it pushed out of the caches */
+#define MAX_AUTO_SHIFT 16      /* 16 KiB << 16 = 1 GiB */
+#define STANDARD_ERRORS 2.0    /* that the heap's estimate must be beyond what earns a file */
 #define COMMAND_BYTES 8192
 #define LOOK_PERIOD_NS 20000
 #define SMALL_SHARE 8 /* of a limit on the job's memory, one part in this */
@@ -149,6 +151,8 @@ static void take_vitals(unsigned groups, uint64_t now)
     f4p_vitals_publish(&control->last[seq & 1], &facts, seq, now);
     f4p_writer_usage(&f4p_session.writer, now, facts.value[F4P_VITAL_rss], facts.value[F4P_VITAL_cgroup_usage]);
 }
+
+static struct f4p_allowance vitals_allowance = {.credit_ns = VITALS_CREDIT_NS};
 
 static void regular_vitals(uint64_t now)
 {
@@ -754,6 +758,16 @@ static void adapt(uint64_t now, uint64_t slow_ns)
     adapt_start(now, cpu);
 }
 
+/* What the launcher would find out from outside. Returns what the CPU budget owes for it, ns. */
+static uint64_t look_around(uint64_t now)
+{
+    if (now < here.next_vitals_ns || !f4p_allowance_left(&vitals_allowance, now))
+        return f4p_rss_step(&f4p_session.writer, now);
+    uint64_t before = f4p_clock_ns(CLOCK_THREAD_CPUTIME_ID);
+    regular_vitals(now);
+    return f4p_allowance_spend(&vitals_allowance, f4p_clock_ns(CLOCK_THREAD_CPUTIME_ID) - before);
+}
+
 void f4p_session_step(uint64_t now, uint64_t slow_ns)
 {
     struct f4p_session *session = &f4p_session;
@@ -769,9 +783,7 @@ void f4p_session_step(uint64_t now, uint64_t slow_ns)
     if (!session->has_file) {
         if (earns_file(&session->writer.state.live))
             make_file();
-    } else if (!here.launched && now >= here.next_vitals_ns) {
-        regular_vitals(now);
     } else if (!here.launched) {
-        here.adapt_slow_ns += f4p_rss_step(&session->writer, now); /* CPU time: no ceiling */
+        here.adapt_slow_ns += look_around(now); /* CPU time: no ceiling */
     }
 }

@@ -50,7 +50,7 @@ static unsigned missed(uint32_t count, uint64_t stride, uint32_t older_mask)
 {
     unsigned wrong = 0;
     for (uint32_t i = 0; i < count; i++)
-        wrong += !sampled(block(i, stride)) || !*f4p_filter_slot(older_mask, block(i, stride));
+        wrong += !sampled(block(i, stride)) || !f4p_filter_likely_under(older_mask, block(i, stride));
     return wrong;
 }
 

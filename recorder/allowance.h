@@ -1,0 +1,26 @@
+/*
+ * What a process may spend on looking at itself, where no launcher does that from outside: a share of the time that it
+ * runs or sleeps. Of wall time on a crowded CPU a share would be several times as much of what the process gets there,
+ * and of CPU time too little in a job that waits; so the time it stands in line is left out. Under the recorder's lock.
+ */
+#ifndef FIL4PROD_ALLOWANCE_H
+#define FIL4PROD_ALLOWANCE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* In ns. The user sets `credit_ns`; the rest is private, zero at first. */
+struct f4p_allowance {
+    uint64_t credit_ns; /* beside the share: short jobs are looked at, too */
+    uint64_t spent_ns;
+    uint64_t ask_ns; /* no answer changes before */
+    uint32_t generation;
+};
+
+/** Whether there is something left of it at `now_ns` of the session. */
+bool f4p_allowance_left(struct f4p_allowance *a, uint64_t now_ns);
+
+/** `cpu_ns` were spent. Returns what the CPU budget owes for it: nothing out of the credit. */
+uint64_t f4p_allowance_spend(struct f4p_allowance *a, uint64_t cpu_ns);
+
+#endif
