@@ -66,9 +66,10 @@ works() {
 
 # ---- CPython's own tests -------------------------------------------------------------------------------------------------
 
-# Python knows its allocators by their functions, and the recorder stands before them: known, fil4prod-record(1).
+# Python knows its allocators by their functions, and the recorder stands before them: known, fil4prod-record(1). In a
+# virtual machine a VSOCK may have nobody at its other end: those cases wait for ever, bare as well.
 cat >cpython <<END
-"$python" -m test -q -i test_debugmallocstats -i test_pythonmalloc -i test_xdev --junit-xml cases.xml "\$1" >/dev/null 2>&1
+"$python" -m test -q -i test_debugmallocstats -i test_pythonmalloc -i test_xdev -i '*ThreadedVSOCK*' --junit-xml cases.xml "\$1" >/dev/null 2>&1
 status=\$?
 [ ! -f cases.xml ] || env -u LD_PRELOAD "$python" -B "$ROOT/tests/host/outcomes.py" cases.xml
 exit \$status

@@ -399,8 +399,10 @@ ok "the terminal's end ends it, following" hangup "$ANALYZE" --follow running.bi
 
 # A request that is refused ends the job, which lets go of everything on its way out: the first screen is of before that.
 if [ -f "$LIBRARY" ]; then
-    (ulimit -v 600000 && LD_PRELOAD=$LIBRARY FIL4PROD_MIN_HEAP=0 FIL4PROD_QUIET=1 FIL4PROD_OUTPUT=$TMP/refused.bin \
-        exec "$PYTHON" -c 'keep = [bytearray(1 << 20) for i in range(1000)]') 2>/dev/null
+    LD_PRELOAD=$LIBRARY FIL4PROD_MIN_HEAP=0 FIL4PROD_QUIET=1 FIL4PROD_OUTPUT=$TMP/refused.bin "$PYTHON" -c '
+import resource
+resource.setrlimit(resource.RLIMIT_AS, (600_000 << 10,) * 2)
+keep = [bytearray(1 << 20) for i in range(1000)]' 2>/dev/null
     begin 100x30 "$ANALYZE" refused.bin
     held_much() {
         look | sed -n 2p | grep -E 'heap [45][0-9][0-9]M'
