@@ -300,8 +300,8 @@ static void read_news(struct f4p_trace *trace, const struct bounds *old, const s
         read_levels(trace);
 }
 
-/* Fills the private copy. A trace in motion: where more than one op came in while the fast parts were read, and the
- * live set's hash is wrong, they are read again. */
+/* Fills the private copy. A trace in motion: where ops came in while the fast parts were read, and the live set's hash or
+ * OPEN's check is wrong, they are read again. */
 static void take(struct f4p_trace *trace)
 {
     struct f4p_trace_private *p = trace->private;
@@ -318,7 +318,7 @@ static void take(struct f4p_trace *trace)
         read_fast(trace, &before);
         after = bounds_of(trace);
         read_news(trace, &before, &after);
-        bool sound = f4p_reader_settle(trace);
+        bool sound = f4p_reader_settle(trace) && f4p_reader_open_sound(trace);
         trace->moving = sound || !before.known ? 0 : after.seq - before.seq;
         if (sound || (after.known && before.known && after.commit == before.commit))
             break;

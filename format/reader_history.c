@@ -239,6 +239,12 @@ static bool open_block(const struct f4p_trace *trace, struct f4p_block_ref *bloc
            op == s->seq && f4p_replay_checked(block, s->open_check);
 }
 
+bool f4p_reader_open_sound(const struct f4p_trace *trace)
+{
+    struct f4p_block_ref open;
+    return !trace->private->have_state || !trace->state.open_bytes || open_block(trace, &open);
+}
+
 /* Appends OPEN to the deltas. -1 no memory. */
 static int add_open(struct f4p_trace *trace, bool *there)
 {

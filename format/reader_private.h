@@ -90,6 +90,8 @@ void *f4p_reader_alloc(struct f4p_trace *trace, size_t bytes);
 
 /** Chooses the state, rolls an op in flight back, says whether the live set's hash is right. Repeatable. */
 bool f4p_reader_settle(struct f4p_trace *trace);
+/** After settle: whether OPEN is what the state says of it. */
+bool f4p_reader_open_sound(const struct f4p_trace *trace);
 /** The valid state copy of CONTROL with the higher commit; NULL: none. */
 const struct f4p_state *f4p_reader_state(const struct f4p_trace *trace);
 /** The last failed request that has no record; NULL: none. */

@@ -17,7 +17,7 @@ $(HOST)/%.so: $(HOST)/obj/tests/host/%.o
 	$(HOST_LD) -shared
 
 # Its malloc is one that libraries see, and that the compiler knows nothing of.
-$(HOST)/obj/tests/host/own_malloc.o: CFLAGS += -fvisibility=default -fno-builtin
+$(HOST)/obj/tests/host/own_malloc.o: override CFLAGS += -fvisibility=default -fno-builtin
 
 $(HOST)/exceptions: tests/host/exceptions.cpp $(BUILD)/probe
 	$(call say,CXX,$<)
