@@ -300,8 +300,8 @@ static void read_news(struct f4p_trace *trace, const struct bounds *old, const s
         read_levels(trace);
 }
 
-/* Fills the private copy. A trace in motion: where ops came in while the fast parts were read, and the live set's hash or
- * OPEN's check is wrong, they are read again. */
+/* Fills the private copy. A trace in motion: where ops came in while the fast parts were read, and the live set's hash
+ * or OPEN's check is wrong, they are read again. */
 static void take(struct f4p_trace *trace)
 {
     struct f4p_trace_private *p = trace->private;
