@@ -18,19 +18,20 @@ uint32_t f4p_filter_mask = LEAST;
 /* Marks of a slot whose counter has reached its end are not looked at. */
 static void first_add(uint32_t mask, const void *pointer, int step)
 {
-    volatile uint8_t *slot = f4p_filter_slot(mask, pointer);
+    uint8_t *slot = f4p_filter_slot(mask, pointer);
     uint8_t old = *slot, count = old & END;
     if (count != END && (step > 0 || count != 0))
-        *slot = (uint8_t)((old ^ (f4p_filter_hash(pointer) & 15) << 4) + (unsigned)step);
+        __atomic_store_n(slot, (uint8_t)((old ^ (f4p_filter_hash(pointer) & 15) << 4) + (unsigned)step),
+                         __ATOMIC_RELAXED);
 }
 
 static void second_add(uint32_t mask, const void *pointer, int step)
 {
     uint32_t counter = f4p_filter_counter(mask, f4p_filter_hash(pointer));
-    volatile uint8_t *pair = &f4p_filter_second[counter / 2];
+    uint8_t *pair = &f4p_filter_second[counter / 2];
     unsigned shift = counter % 2 * 4, count = *pair >> shift & END;
     if (count != END && (step > 0 || count != 0))
-        *pair = (uint8_t)(*pair + ((unsigned)step << shift));
+        __atomic_store_n(pair, (uint8_t)(*pair + ((unsigned)step << shift)), __ATOMIC_RELAXED);
 }
 
 /*

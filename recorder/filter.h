@@ -33,7 +33,7 @@ static inline uint32_t f4p_filter_place(const void *pointer)
     return (uint32_t)(address >> 12) * 0x9e3779b1u >> (32 - F4P_FILTER_BITS) ^ (uint32_t)(address >> 6);
 }
 
-static inline volatile uint8_t *f4p_filter_slot(uint32_t mask, const void *pointer)
+static inline uint8_t *f4p_filter_slot(uint32_t mask, const void *pointer)
 {
     return &f4p_filter_slots[f4p_filter_place(pointer) & mask];
 }
@@ -49,7 +49,8 @@ static inline bool f4p_filter_maybe(const void *pointer)
                      : "r"(f4p_filter_slots), "m"(f4p_filter_mask));
     return maybe;
 #else
-    return *f4p_filter_slot(__atomic_load_n(&f4p_filter_mask, __ATOMIC_RELAXED), pointer) != 0;
+    uint32_t mask = __atomic_load_n(&f4p_filter_mask, __ATOMIC_RELAXED);
+    return __atomic_load_n(f4p_filter_slot(mask, pointer), __ATOMIC_RELAXED) != 0;
 #endif
 }
 
@@ -67,12 +68,12 @@ static inline uint32_t f4p_filter_counter(uint32_t mask, uint32_t hash)
 
 static inline bool f4p_filter_likely_under(uint32_t mask, const void *pointer)
 {
-    uint8_t slot = *f4p_filter_slot(mask, pointer);
+    uint8_t slot = __atomic_load_n(f4p_filter_slot(mask, pointer), __ATOMIC_RELAXED);
     uint32_t hash = f4p_filter_hash(pointer);
     if (!slot || ((slot & 15) == 1 && slot >> 4 != (hash & 15)))
         return false;
     uint32_t counter = f4p_filter_counter(mask, hash);
-    return (*(volatile uint8_t *)&f4p_filter_second[counter / 2] >> counter % 2 * 4 & 15) != 0;
+    return (__atomic_load_n(&f4p_filter_second[counter / 2], __ATOMIC_RELAXED) >> counter % 2 * 4 & 15) != 0;
 }
 
 /** The second opinion, for slow paths: still only "no" or "maybe". */
