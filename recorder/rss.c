@@ -12,8 +12,9 @@
 #include "format/layout.h"
 #include "residency.h"
 
-#define SLICE_NS 150000u /* what a slice shall take, */
-#define MIN_UNITS 256    /* and the units it gets so: as many as the last ones say */
+#define SLICE_NS 250000u /* what a slice shall take: beginning and ending one takes 40000 */
+#define FIRST_UNITS 2048 /* and the units it gets for that: at first, */
+#define MIN_UNITS 256    /* and as the last ones say */
 #define MAX_UNITS 32768
 #define SITES_AT_ONCE 1024u
 #define CREDIT 4000000u /* ns */
@@ -54,7 +55,7 @@ void f4p_rss_attach(struct f4p_writer *w, const void *base, const void *memory, 
 
     rss.head = NULL;
     rss.phase = IDLE;
-    rss.units = MIN_UNITS;
+    rss.units = FIRST_UNITS;
     rss.impatient = 0;
     rss.seq = rss.peaks = rss.peak_rss = rss.next_ns = rss.seen_bytes = 0;
     if (!section)
@@ -187,7 +188,7 @@ static void adapt(uint64_t cost)
     if (cost > SLICE_NS)
         rss.units = rss.units / 2 > MIN_UNITS ? rss.units / 2 : MIN_UNITS;
     else if (cost < SLICE_NS / 2 && rss.units < MAX_UNITS)
-        rss.units += rss.units / 4;
+        rss.units += rss.units / 2;
 }
 
 static bool is_due(const struct f4p_writer *w, uint64_t now)

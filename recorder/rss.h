@@ -1,6 +1,6 @@
 /*
  * What of the process's memory is resident, found out by the process itself where no launcher does it from outside
- * (recorder/residency.h): in slices of about a tenth of a millisecond, behind samples, as its allowance permits
+ * (recorder/residency.h): in slices of about a quarter of a millisecond, behind samples, as its allowance permits
  * (recorder/allowance.h). Under the recorder's lock.
  */
 #ifndef FIL4PROD_RSS_H

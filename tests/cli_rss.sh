@@ -161,6 +161,22 @@ for kind in untouched fragments threads shared growth; do
     explained "alone_$kind" ledger "alone_$kind" --preload -- "$BUILD/prog_rss" "$kind" keep-allocating
 done
 
+# A job of half a second is looked at while it grows. Control: one that never allocates again after it earned its trace.
+grows_alone() {
+    rm -f grows.bin*
+    LD_PRELOAD=$LIBRARY FIL4PROD_OUTPUT=$TMP/grows.bin FIL4PROD_QUIET=1 "$PYTHON" -c '
+import sys, time
+keep = []
+for i in range(int(sys.argv[1])):
+    keep.append(bytearray(b"x") * (int(sys.argv[2]) << 20))
+    time.sleep(0.002)' "$@" && "$ANALYZE" --json --symbols=none grows.bin | "$PYTHON" -c '
+import json, sys
+last = json.load(sys.stdin)["rss"]["last"]
+assert last and last["rss_bytes"] > 20 << 20, last'
+}
+ok grows_alone grows_alone 125 4
+not_ok control_grows_alone grows_alone 1 500
+
 # ---- a kernel that does not know PAGEMAP_SCAN (before Linux 6.7): page by page
 
 OLD=$BUILD/prog_old_kernel
