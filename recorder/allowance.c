@@ -49,10 +49,17 @@ static uint64_t ask_again(uint64_t due_ns, uint64_t now_ns)
     return now_ns + (wait > ASK_PERIOD ? (uint64_t)wait : ASK_PERIOD);
 }
 
-COLD bool f4p_allowance_left(struct f4p_allowance *a, uint64_t now_ns)
+/* What it pushes out of the caches is about as much again. */
+static uint64_t charge_of(uint64_t cpu_ns)
+{
+    return 2 * cpu_ns;
+}
+
+COLD bool f4p_allowance_left(struct f4p_allowance *a, uint64_t cpu_ns, uint64_t now_ns)
 {
     bring_up_to_date(a);
-    uint64_t due = a->spent_ns > a->credit_ns ? (a->spent_ns - a->credit_ns) * SHARE : 0;
+    uint64_t spent = a->spent_ns + charge_of(cpu_ns);
+    uint64_t due = spent > a->credit_ns ? (spent - a->credit_ns) * SHARE : 0;
 
     if (own.ns < due && now_ns >= a->ask_ns) {
         uint64_t cpu = f4p_clock_ns(CLOCK_PROCESS_CPUTIME_ID), delay = run_delay() - own.delay_before;
@@ -67,7 +74,7 @@ COLD bool f4p_allowance_left(struct f4p_allowance *a, uint64_t now_ns)
 
 COLD uint64_t f4p_allowance_spend(struct f4p_allowance *a, uint64_t cpu_ns)
 {
-    uint64_t charge = 2 * cpu_ns; /* what it pushed out of the caches: about as much again */
+    uint64_t charge = charge_of(cpu_ns);
     a->spent_ns += charge;
     return a->spent_ns > a->credit_ns ? charge : 0;
 }

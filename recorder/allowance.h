@@ -17,8 +17,8 @@ struct f4p_allowance {
     uint32_t generation;
 };
 
-/** Whether there is something left of it at `now_ns` of the session. */
-bool f4p_allowance_left(struct f4p_allowance *a, uint64_t now_ns);
+/** Whether, at `now_ns` of the session, enough is left of it for what will take `cpu_ns`, an estimate. */
+bool f4p_allowance_left(struct f4p_allowance *a, uint64_t cpu_ns, uint64_t now_ns);
 
 /** `cpu_ns` were spent. Returns what the CPU budget owes for it: nothing out of the credit. */
 uint64_t f4p_allowance_spend(struct f4p_allowance *a, uint64_t cpu_ns);

@@ -19,7 +19,7 @@
 #define SITES_AT_ONCE 1024u
 #define CREDIT 4000000u /* ns */
 #define PERIOD 250000000u
-#define CHANGE_SHARE 4u /* of the heap, one part in this makes a new look worth while before that */
+#define CHANGE_SHARE 4u /* of the heap, one part in this makes a new look worth while before that, or one worthless */
 #define MAX_REGIONS 4096u
 #define PATIENCE_NS 600000u /* listing them is one slice */
 #define IMPATIENCE 16       /* looks without trying again */
@@ -38,7 +38,7 @@ static struct {
     enum phase phase;
     uint32_t index;
     uint64_t next_ns, from_ns;
-    uint64_t cost_ns;    /* of this look, without the present slice */
+    uint64_t cost_ns;    /* of this look, without the present slice; when IDLE, of the last one */
     uint64_t seen_bytes; /* of the heap, Q8, when the last look began */
     uint64_t seq, peaks, peak_rss;
     int64_t units;      /* of a slice */
@@ -57,7 +57,7 @@ void f4p_rss_attach(struct f4p_writer *w, const void *base, const void *memory, 
     rss.phase = IDLE;
     rss.units = FIRST_UNITS;
     rss.impatient = 0;
-    rss.seq = rss.peaks = rss.peak_rss = rss.next_ns = rss.seen_bytes = 0;
+    rss.seq = rss.peaks = rss.peak_rss = rss.next_ns = rss.seen_bytes = rss.cost_ns = 0;
     if (!section)
         return;
     rss.head = (void *)((uint8_t *)base + section->offset);
@@ -142,6 +142,12 @@ static bool put_site_marks(const struct f4p_writer *w)
     return true;
 }
 
+/* What was looked at is gone: the terms would be of two times. */
+static bool shrank(const struct f4p_writer *w)
+{
+    return w->state.live.bytes < rss.seen_bytes - rss.seen_bytes / CHANGE_SHARE;
+}
+
 static void step_blocks(struct f4p_writer *w, uint64_t now, int64_t *budget)
 {
     if (rss.index < w->state.live_high)
@@ -150,7 +156,7 @@ static void step_blocks(struct f4p_writer *w, uint64_t now, int64_t *budget)
     if (rss.index < w->state.live_high)
         return;
     rss.phase = IDLE;
-    if (rss.look.failed || !finish(w, now))
+    if (rss.look.failed || shrank(w) || !finish(w, now))
         return;
     publish(&rss.head->last[rss.seq & 1]);
     if (rss.look.found.value[F4P_LEDGER_rss] >= rss.peak_rss) {
@@ -199,10 +205,11 @@ static bool is_due(const struct f4p_writer *w, uint64_t now)
     return now >= rss.next_ns || change > seen / CHANGE_SHARE;
 }
 
+/* What a look takes is saved up for before: begun, it goes on with each sample. Its terms are of one time then. */
 COLD uint64_t f4p_rss_step(struct f4p_writer *w, uint64_t now_ns)
 {
-    if (!rss.head || rss.hopeless || (rss.phase == IDLE && !is_due(w, now_ns)) ||
-        !f4p_allowance_left(&allowance, now_ns))
+    if (!rss.head || rss.hopeless ||
+        (rss.phase == IDLE && (!is_due(w, now_ns) || !f4p_allowance_left(&allowance, rss.cost_ns, now_ns))))
         return 0;
     uint64_t before = f4p_clock_ns(CLOCK_THREAD_CPUTIME_ID);
     bool first = rss.phase == IDLE;

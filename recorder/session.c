@@ -39,6 +39,7 @@
 #define CPU_CREDIT_NS 2000000  /* saved up at most, and had at the start: short jobs get fine samples */
 #define SLOW_CEILING_NS 128000 /* per sample, in the budget; what takes longer was another's turn on the CPU */
 #define AFTER_NS 6000          /* per sample, in the budget: what it pushed out of the caches */
+#define LOOKS_PART 2           /* of the budget, at most: looks come behind many samples at once, it pays by and by */
 #define MAX_AUTO_SHIFT 16      /* 16 KiB << 16 = 1 GiB */
 #define STANDARD_ERRORS 2.0    /* that the heap's estimate must be beyond what earns a file */
 #define COMMAND_BYTES 8192
@@ -62,6 +63,7 @@ static struct {
     uint64_t next_vitals_ns;  /* 0: never yet */
     uint64_t looked_ns;       /* when the file was last seen whole */
     uint64_t adapt_samples, adapt_start_ns, adapt_start_cpu_ns, adapt_slow_ns;
+    uint64_t looks_ns; /* what looks at itself cost and the budget has not paid for yet */
     int64_t credit_ns; /* of the CPU budget */
     struct f4p_vitals_source vitals;
     bool vitals_resolved;
@@ -296,6 +298,7 @@ static bool begin_trace(void *base, const struct f4p_header *header)
     record_facts();
     adapt_start(f4p_session_now(), f4p_clock_ns(CLOCK_PROCESS_CPUTIME_ID));
     here.credit_ns = CPU_CREDIT_NS;
+    here.looks_ns = 0;
     f4p_session.open = true;
     f4p_writer_commit(&f4p_session.writer, f4p_session_now());
     return true;
@@ -742,8 +745,11 @@ static void adapt(uint64_t now, uint64_t slow_ns)
      * other. */
     uint64_t cpu = f4p_clock_ns(CLOCK_PROCESS_CPUTIME_ID);
     uint64_t wall_ns = now - here.adapt_start_ns, cpu_ns = cpu - here.adapt_start_cpu_ns;
-    uint64_t cost_ns = here.adapt_slow_ns;
     uint64_t budget_ns = (wall_ns < cpu_ns ? wall_ns : cpu_ns) * f4p_session.config.cpu_budget / 1000;
+    uint64_t looks_ns = here.looks_ns < budget_ns / LOOKS_PART ? here.looks_ns : budget_ns / LOOKS_PART;
+    here.looks_ns -= looks_ns;
+    budget_ns -= looks_ns;
+    uint64_t cost_ns = here.adapt_slow_ns;
     here.credit_ns += (int64_t)budget_ns - (int64_t)cost_ns;
     if (here.credit_ns > CPU_CREDIT_NS)
         here.credit_ns = CPU_CREDIT_NS;
@@ -761,7 +767,7 @@ static void adapt(uint64_t now, uint64_t slow_ns)
 /* What the launcher would find out from outside. Returns what the CPU budget owes for it, ns. */
 static uint64_t look_around(uint64_t now)
 {
-    if (now < here.next_vitals_ns || !f4p_allowance_left(&vitals_allowance, now))
+    if (now < here.next_vitals_ns || !f4p_allowance_left(&vitals_allowance, 0, now))
         return f4p_rss_step(&f4p_session.writer, now);
     uint64_t before = f4p_clock_ns(CLOCK_THREAD_CPUTIME_ID);
     regular_vitals(now);
@@ -784,6 +790,6 @@ void f4p_session_step(uint64_t now, uint64_t slow_ns)
         if (earns_file(&session->writer.state.live))
             make_file();
     } else if (!here.launched) {
-        here.adapt_slow_ns += look_around(now); /* CPU time: no ceiling */
+        here.looks_ns += look_around(now);
     }
 }

@@ -30,13 +30,15 @@ START_TEST(test_allowance_credit)
 {
     struct f4p_allowance a = with_credit(4000);
     begin();
-    ck_assert(f4p_allowance_left(&a, 1));
+    ck_assert(f4p_allowance_left(&a, 2000, 1));
+    ck_assert(!f4p_allowance_left(&a, 2001, 1));
     ck_assert_uint_eq(f4p_allowance_spend(&a, 2000), 0);
-    ck_assert(f4p_allowance_left(&a, 1)); /* all of it, and no more */
+    ck_assert(f4p_allowance_left(&a, 0, 1)); /* all of it, and no more */
+    ck_assert(!f4p_allowance_left(&a, 1, 1));
     ck_assert_uint_eq(f4p_allowance_spend(&a, 3000), 6000);
-    ck_assert(!f4p_allowance_left(&a, 1));
+    ck_assert(!f4p_allowance_left(&a, 0, 1));
     begin();
-    ck_assert(f4p_allowance_left(&a, 1));
+    ck_assert(f4p_allowance_left(&a, 0, 1));
     ck_assert_uint_eq(f4p_allowance_spend(&a, 2000), 0);
 }
 END_TEST
@@ -46,9 +48,9 @@ static bool left_at(uint64_t now)
 {
     struct f4p_allowance a = with_credit(0);
     begin();
-    ck_assert(f4p_allowance_left(&a, 0));
+    ck_assert(f4p_allowance_left(&a, 0, 0));
     ck_assert_uint_eq(f4p_allowance_spend(&a, SECOND), 2 * SECOND);
-    return f4p_allowance_left(&a, now);
+    return f4p_allowance_left(&a, 0, now);
 }
 
 START_TEST(test_allowance_share)
@@ -63,13 +65,13 @@ START_TEST(test_allowance_asks_seldom)
 {
     struct f4p_allowance a = with_credit(0);
     begin();
-    f4p_allowance_left(&a, 0);
+    f4p_allowance_left(&a, 0, 0);
     f4p_allowance_spend(&a, SECOND);
-    ck_assert(!f4p_allowance_left(&a, 100 * SECOND));
+    ck_assert(!f4p_allowance_left(&a, 0, 100 * SECOND));
     ck_assert_uint_ge(a.ask_ns, 2 * SHARE * SECOND - SECOND);
     ck_assert_uint_lt(a.ask_ns, 4 * SHARE * SECOND);
-    ck_assert(!f4p_allowance_left(&a, a.ask_ns - 1));
-    ck_assert(f4p_allowance_left(&a, 4 * SHARE * SECOND));
+    ck_assert(!f4p_allowance_left(&a, 0, a.ask_ns - 1));
+    ck_assert(f4p_allowance_left(&a, 0, 4 * SHARE * SECOND));
 }
 END_TEST
 
@@ -113,7 +115,7 @@ START_TEST(test_allowance_line)
         return;
     }
     begin();
-    ck_assert(f4p_allowance_left(&a, 0));
+    ck_assert(f4p_allowance_left(&a, 0, 0));
     f4p_allowance_spend(&a, SECOND);
     uint64_t before = line_ns();
     for (int i = 0; i < 3; i++)
@@ -127,11 +129,11 @@ START_TEST(test_allowance_line)
         kill(others[i], SIGKILL);
         waitpid(others[i], NULL, 0);
     }
-    ck_assert(!f4p_allowance_left(&a, 2 * SHARE * SECOND + delay - SECOND / 10));
+    ck_assert(!f4p_allowance_left(&a, 0, 2 * SHARE * SECOND + delay - SECOND / 10));
     begin(); /* control: as much time, but what was stood in line before does not count */
-    ck_assert(f4p_allowance_left(&control, 0));
+    ck_assert(f4p_allowance_left(&control, 0, 0));
     f4p_allowance_spend(&control, SECOND);
-    ck_assert(f4p_allowance_left(&control, 2 * SHARE * SECOND + delay - SECOND / 10));
+    ck_assert(f4p_allowance_left(&control, 0, 2 * SHARE * SECOND + delay - SECOND / 10));
 }
 END_TEST
 

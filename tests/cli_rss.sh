@@ -177,6 +177,29 @@ assert last and last["rss_bytes"] > 20 << 20, last'
 ok grows_alone grows_alone 125 4
 not_ok control_grows_alone grows_alone 1 500
 
+# What is freed while it is looked at is in no ledger, however far the look had come.
+shrinks_alone() {
+    for step in 1 2 3 4 5 6; do
+        for more in 1 2 3 4; do
+            rm -f shrinks.bin*
+            LD_PRELOAD=${1-$LIBRARY} FIL4PROD_OUTPUT=$TMP/shrinks.bin FIL4PROD_QUIET=1 FIL4PROD_MIN_HEAP=100M "$PYTHON" -c '
+import os, sys
+keep = [bytearray(b"x") * (4 << 20) for i in range(26 + int(sys.argv[1]))]
+keep.clear()
+for i in range(int(sys.argv[2])):
+    bytearray(4 << 20)
+os._exit(0)' "$step" "$more" && "$ANALYZE" --json --symbols=none shrinks.bin >shrinks.json && "$PYTHON" -c '
+import json
+last = json.load(open("shrinks.json"))["rss"]["last"]
+assert not last or abs(last["unexplained_bytes"]) < 8 << 20, last' || return 1
+        done
+    done
+}
+ok shrinks_alone shrinks_alone
+mutant=$BUILD/host/mutant/shrinking_unseen/libfil4prod.so
+ok shrinking_unseen_is_there test -f "$mutant"
+not_ok control_shrinks_alone shrinks_alone "$mutant"
+
 # ---- a kernel that does not know PAGEMAP_SCAN (before Linux 6.7): page by page
 
 OLD=$BUILD/prog_old_kernel
