@@ -157,12 +157,22 @@ void f4p_sample_gone(uint64_t address, uint8_t kind)
         f4p_filter_remove((const void *)(uintptr_t)address);
 }
 
+static bool lock(struct f4p_thread_state *t)
+{
+    if (f4p_lock_try(t->tid))
+        return true;
+    uint64_t before = f4p_session_now();
+    bool locked = f4p_lock(t->tid);
+    t->waited_ns += f4p_session_now() - before;
+    return locked;
+}
+
 /* A fork in a signal handler that interrupted a slow path lets the child go on with it: the trace is the parent's. */
 bool f4p_sample_enter(struct f4p_thread_state *t, uint64_t now_ns)
 {
     if (f4p_session_forked())
         return false;
-    if (!f4p_lock(t->tid)) {
+    if (!lock(t)) {
         f4p_session_stop(F4P_PASSIVE_LOCK);
         return false;
     }
@@ -249,7 +259,7 @@ void f4p_sample_failed(struct f4p_writer *w, uint32_t site, size_t size, int err
 void f4p_sample_end(const struct f4p_sample *s)
 {
     uint64_t now = f4p_session_now();
-    f4p_session_step(now, now - s->start_ns);
+    f4p_session_step(now, now - s->start_ns - s->thread->waited_ns);
     f4p_sample_leave();
 }
 
@@ -449,7 +459,7 @@ static COLD void forget_before(struct f4p_thread_state *t, void *block, uintptr_
             uint64_t now = f4p_session_now();
             if (f4p_sample_enter(t, now)) {
                 forget(&f4p_session.writer, block, now);
-                f4p_session_spent(f4p_session_now() - now);
+                f4p_session_spent(f4p_session_now() - now - t->waited_ns);
                 f4p_sample_leave();
             }
             t->inside = nested;

@@ -20,6 +20,7 @@ struct f4p_thread_state {
     bool seeded;
     bool inside;          /* in a slow path: what it allocates is not sampled */
     uintptr_t frame;      /* CALLERS_FRAME() in the hook whose slow path that is */
+    uint64_t waited_ns;   /* for the lock, in this slow path: others' time, not what recording costs */
     uint64_t object_size; /* not 0: the next malloc serves a sampled Python object of this size */
     uint8_t object_shift;
 };
@@ -50,6 +51,7 @@ static inline bool f4p_thread_take(uint64_t size)
 static inline void f4p_thread_enter(struct f4p_thread_state *t, uintptr_t frame)
 {
     t->frame = frame;
+    t->waited_ns = 0;
     t->inside = true;
 }
 
