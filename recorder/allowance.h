@@ -1,7 +1,8 @@
 /*
  * What a process may spend on looking at itself, where no launcher does that from outside: a share of the time that it
  * runs or sleeps. Of wall time on a crowded CPU a share would be several times as much of what the process gets there,
- * and of CPU time too little in a job that waits; so the time it stands in line is left out. Under the recorder's lock.
+ * and of CPU time too little in a job that waits; so the time it stands in line is left out. For who looks
+ * (recorder/look.h).
  */
 #ifndef FIL4PROD_ALLOWANCE_H
 #define FIL4PROD_ALLOWANCE_H

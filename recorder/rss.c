@@ -30,6 +30,8 @@ static struct {
     struct f4p_residency look;
     struct f4p_region regions[MAX_REGIONS];
     struct f4p_resident *head; /* NULL: the trace has no such section */
+    const struct f4p_live *live;
+    uint64_t base_interval;
     struct f4p_mark *marks;
     struct f4p_site_mark *site_marks;
     uint32_t site_room;
@@ -60,6 +62,8 @@ void f4p_rss_attach(struct f4p_writer *w, const void *base, const void *memory, 
     rss.seq = rss.peaks = rss.peak_rss = rss.next_ns = rss.seen_bytes = rss.cost_ns = 0;
     if (!section)
         return;
+    rss.live = w->live;
+    rss.base_interval = w->base_interval;
     rss.head = (void *)((uint8_t *)base + section->offset);
     rss.marks = (void *)(rss.head + 1);
     rss.site_marks =
@@ -84,7 +88,7 @@ static void clear_sites(void)
         rss.sites = p;
 }
 
-static void begin(const struct f4p_writer *w, uint64_t now)
+static void begin(const struct f4p_view *view, uint64_t now)
 {
     clear_sites();
     rss.head->recorder[2] = (struct f4p_range){(uintptr_t)rss.sites, rss.sites ? rss.sites_bytes : 0};
@@ -97,7 +101,7 @@ static void begin(const struct f4p_writer *w, uint64_t now)
     rss.look.sites = rss.sites;
     rss.look.site_room = rss.sites ? rss.site_room : 0;
     rss.index = 0;
-    rss.seen_bytes = w->state.live.bytes;
+    rss.seen_bytes = view->live_bytes;
     rss.from_ns = now;
     rss.cost_ns = 0;
     rss.phase = SCAN;
@@ -115,12 +119,12 @@ static void publish(struct f4p_ledger *slot)
 }
 
 /* false: there is nothing to publish. */
-static bool finish(const struct f4p_writer *w, uint64_t now)
+static bool finish(const struct f4p_view *view, uint64_t now)
 {
     struct f4p_ledger *found = &rss.look.found;
 
     f4p_residency_finish(&rss.look);
-    f4p_residency_set(&rss.look, F4P_LEDGER_object_arenas, w->state.arena_bytes);
+    f4p_residency_set(&rss.look, F4P_LEDGER_object_arenas, view->arena_bytes);
     f4p_residency_set(&rss.look, F4P_LEDGER_cost_ns, rss.cost_ns);
     found->seq = ++rss.seq;
     found->from_ns = rss.from_ns;
@@ -129,12 +133,12 @@ static bool finish(const struct f4p_writer *w, uint64_t now)
     return found->valid >> F4P_LEDGER_rss & 1;
 }
 
-static bool put_site_marks(const struct f4p_writer *w)
+static bool put_site_marks(const struct f4p_view *view)
 {
     struct f4p_site_mark *marks = rss.site_marks + ((rss.peaks + 1) & 1) * rss.site_room;
     uint32_t end = rss.index + SITES_AT_ONCE;
 
-    for (; rss.index < w->state.sites && rss.index < rss.site_room && rss.sites; rss.index++) {
+    for (; rss.index < view->sites && rss.index < rss.site_room && rss.sites; rss.index++) {
         if (rss.index == end)
             return false;
         marks[rss.index] = f4p_residency_site_mark(rss.index, rss.seq, &rss.sites[rss.index]);
@@ -143,20 +147,20 @@ static bool put_site_marks(const struct f4p_writer *w)
 }
 
 /* What was looked at is gone: the terms would be of two times. */
-static bool shrank(const struct f4p_writer *w)
+static bool shrank(const struct f4p_view *view)
 {
-    return w->state.live.bytes < rss.seen_bytes - rss.seen_bytes / CHANGE_SHARE;
+    return view->live_bytes < rss.seen_bytes - rss.seen_bytes / CHANGE_SHARE;
 }
 
-static void step_blocks(struct f4p_writer *w, uint64_t now, int64_t *budget)
+static void step_blocks(const struct f4p_view *view, uint64_t now, int64_t *budget)
 {
-    if (rss.index < w->state.live_high)
-        rss.index += f4p_residency_blocks(&rss.look, w->live + rss.index, rss.marks + rss.index, rss.index,
-                                          w->state.live_high - rss.index, w->base_interval, budget);
-    if (rss.index < w->state.live_high)
+    if (rss.index < view->live_high)
+        rss.index += f4p_residency_blocks(&rss.look, rss.live + rss.index, rss.marks + rss.index, rss.index,
+                                          view->live_high - rss.index, rss.base_interval, budget);
+    if (rss.index < view->live_high)
         return;
     rss.phase = IDLE;
-    if (rss.look.failed || shrank(w) || !finish(w, now))
+    if (rss.look.failed || shrank(view) || !finish(view, now))
         return;
     publish(&rss.head->last[rss.seq & 1]);
     if (rss.look.found.value[F4P_LEDGER_rss] >= rss.peak_rss) {
@@ -166,12 +170,12 @@ static void step_blocks(struct f4p_writer *w, uint64_t now, int64_t *budget)
     }
 }
 
-static void slice(struct f4p_writer *w, uint64_t now)
+static void slice(const struct f4p_view *view, uint64_t now)
 {
     int64_t budget = rss.units;
 
     if (rss.phase == SITES) {
-        if (put_site_marks(w)) {
+        if (put_site_marks(view)) {
             publish(&rss.head->peak[++rss.peaks & 1]);
             rss.phase = IDLE;
         }
@@ -184,7 +188,7 @@ static void slice(struct f4p_writer *w, uint64_t now)
     if (rss.phase == SCAN && f4p_residency_scan(&rss.look, &budget))
         rss.phase = BLOCKS;
     if (rss.phase == BLOCKS)
-        step_blocks(w, now, &budget);
+        step_blocks(view, now, &budget);
     f4p_residency_close(&rss.look);
     rss.hopeless |= rss.look.failed;
 }
@@ -197,30 +201,35 @@ static void adapt(uint64_t cost)
         rss.units += rss.units / 2;
 }
 
-static bool is_due(const struct f4p_writer *w, uint64_t now)
+static bool is_due(const struct f4p_view *view, uint64_t now)
 {
-    uint64_t bytes = w->state.live.bytes, seen = rss.seen_bytes;
+    uint64_t bytes = view->live_bytes, seen = rss.seen_bytes;
     uint64_t change = bytes > seen ? bytes - seen : seen - bytes;
 
     return now >= rss.next_ns || change > seen / CHANGE_SHARE;
 }
 
 /* What a look takes is saved up for before: begun, it goes on with each sample. Its terms are of one time then. */
-COLD uint64_t f4p_rss_step(struct f4p_writer *w, uint64_t now_ns)
+COLD uint64_t f4p_rss_step(const struct f4p_view *view, uint64_t now_ns)
 {
     if (!rss.head || rss.hopeless ||
-        (rss.phase == IDLE && (!is_due(w, now_ns) || !f4p_allowance_left(&allowance, rss.cost_ns, now_ns))))
+        (rss.phase == IDLE && (!is_due(view, now_ns) || !f4p_allowance_left(&allowance, rss.cost_ns, now_ns))))
         return 0;
     uint64_t before = f4p_clock_ns(CLOCK_THREAD_CPUTIME_ID);
     bool first = rss.phase == IDLE;
     if (first)
-        begin(w, now_ns);
+        begin(view, now_ns);
     else
-        slice(w, now_ns);
+        slice(view, now_ns);
     uint64_t cost = f4p_clock_ns(CLOCK_THREAD_CPUTIME_ID) - before;
     if (!first)
         adapt(cost);
     rss.cost_ns += cost;
     rss.next_ns = now_ns + PERIOD;
     return f4p_allowance_spend(&allowance, cost);
+}
+
+void f4p_rss_drop(void)
+{
+    rss.phase = IDLE;
 }

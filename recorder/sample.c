@@ -12,6 +12,7 @@
 #include "filter.h"
 #include "gap.h"
 #include "lock.h"
+#include "look.h"
 #include "native.h"
 #include "python.h"
 #include "real.h"
@@ -83,6 +84,8 @@ static COLD bool abandoned(struct f4p_thread_state *t, uintptr_t frame)
         __atomic_store_n(&f4p_session.stopped, true, __ATOMIC_RELAXED);
         f4p_unlock();
     }
+    if (f4p_look_is_mine(t->tid))
+        f4p_look_abandon();
     t->inside = false;
     if (mine)
         f4p_session_say(F4P_PASSIVE_LOCK);
@@ -259,8 +262,11 @@ void f4p_sample_failed(struct f4p_writer *w, uint32_t site, size_t size, int err
 void f4p_sample_end(const struct f4p_sample *s)
 {
     uint64_t now = f4p_session_now();
-    f4p_session_step(now, now - s->start_ns - s->thread->waited_ns);
+    struct f4p_view view;
+    bool looks = f4p_session_step(now, now - s->start_ns - s->thread->waited_ns, &view);
     f4p_sample_leave();
+    if (looks)
+        f4p_look(s->thread, &view, now);
 }
 
 static uint32_t request_begin(struct f4p_writer *w, const struct f4p_sample *s, uint32_t kind, uint64_t size,

@@ -13,7 +13,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "allowance.h"
 #include "clock.h"
 #include "filter.h"
 #include "format/hash.h"
@@ -21,6 +20,7 @@
 #include "job.h"
 #include "keep.h"
 #include "lock.h"
+#include "look.h"
 #include "maps.h"
 #include "native.h"
 #include "python.h"
@@ -31,10 +31,7 @@
 #include "say.h"
 #include "slurp.h"
 #include "thread.h"
-#include "vitals.h"
 
-#define VITALS_PERIOD_NS 250000000u /* without a launcher, and only if samples come */
-#define VITALS_CREDIT_NS 1000000
 #define ADAPT_SAMPLES 128      /* per decision on the interval */
 #define CPU_CREDIT_NS 2000000  /* saved up at most, and had at the start: short jobs get fine samples */
 #define SLOW_CEILING_NS 128000 /* per sample, in the budget; what takes longer was another's turn on the CPU */
@@ -60,13 +57,9 @@ static struct {
     uint32_t forked_from;     /* pid of the parent; 0: not a forked child */
     bool forked_inside;       /* by a handler that interrupted the lock's owner */
     bool launched;            /* the file is the launcher's: it looks after the vitals */
-    uint64_t next_vitals_ns;  /* 0: never yet */
     uint64_t looked_ns;       /* when the file was last seen whole */
     uint64_t adapt_samples, adapt_start_ns, adapt_start_cpu_ns, adapt_slow_ns;
-    uint64_t looks_ns; /* what looks at itself cost and the budget has not paid for yet */
-    int64_t credit_ns; /* of the CPU budget */
-    struct f4p_vitals_source vitals;
-    bool vitals_resolved;
+    int64_t credit_ns;                    /* of the CPU budget */
     uint64_t locked[F4P_SECTION_MAX + 1]; /* bytes of the sections, from their starts */
     uint64_t lock_budget;                 /* bytes that may still be locked */
 } here;
@@ -128,39 +121,6 @@ static void record_facts(void)
         fact_u64(F4P_FACT_ID_FORKED_FROM, here.forked_from);
     f4p_python_facts(&f4p_session.writer);
     f4p_native_facts(&f4p_session.writer);
-}
-
-/* ---- vitals ---- */
-
-static void take_vitals(unsigned groups, uint64_t now)
-{
-    struct f4p_control *control = f4p_session.writer.control;
-    static struct f4p_vitals facts; /* what was not read anew stays */
-
-    if (!here.vitals_resolved) {
-        f4p_vitals_resolve(&here.vitals, "", 0);
-        here.vitals_resolved = true;
-        memset(&facts, 0, sizeof(facts));
-        if (here.vitals.version) {
-            fact_text(F4P_FACT_ID_CGROUP, here.vitals.cgroup);
-            fact_u64(F4P_FACT_ID_CGROUP_VERSION, here.vitals.version);
-        }
-    }
-    f4p_vitals_read(&here.vitals, groups, &facts);
-    uint64_t seq = 1 + (control->last[0].seq > control->last[1].seq ? control->last[0].seq : control->last[1].seq);
-    if (!control->first.seq)
-        f4p_vitals_publish(&control->first, &facts, 1, now);
-    f4p_vitals_publish(&control->last[seq & 1], &facts, seq, now);
-    f4p_writer_usage(&f4p_session.writer, now, facts.value[F4P_VITAL_rss], facts.value[F4P_VITAL_cgroup_usage]);
-}
-
-static struct f4p_allowance vitals_allowance = {.credit_ns = VITALS_CREDIT_NS};
-
-static void regular_vitals(uint64_t now)
-{
-    bool first = here.next_vitals_ns == 0;
-    here.next_vitals_ns = now + VITALS_PERIOD_NS;
-    take_vitals(first ? F4P_VITALS_ALL : F4P_VITALS_PROCESS | F4P_VITALS_CGROUP | F4P_VITALS_MACHINE, now);
 }
 
 /* ---- memory and files ---- */
@@ -298,7 +258,6 @@ static bool begin_trace(void *base, const struct f4p_header *header)
     record_facts();
     adapt_start(f4p_session_now(), f4p_clock_ns(CLOCK_PROCESS_CPUTIME_ID));
     here.credit_ns = CPU_CREDIT_NS;
-    here.looks_ns = 0;
     f4p_session.open = true;
     f4p_writer_commit(&f4p_session.writer, f4p_session_now());
     return true;
@@ -372,9 +331,6 @@ static void make_file(void)
     f4p_rss_attach(w, base, here.memory, here.memory_bytes);
     session->has_file = true;
     lock_start();
-    /* One malloc has taken long enough; only where the heap came in one block there may be no sample after it. */
-    if (w->state.live.bytes / F4P_Q8 >= 2 * session->config.min_heap)
-        regular_vitals(f4p_session_now());
     f4p_writer_commit(w, f4p_session_now());
 }
 
@@ -477,13 +433,15 @@ extern int __register_atfork(void (*prepare)(void), void (*parent)(void), void (
 enum { ALIVE_FORKED, ALIVE, ALIVE_RESETTING };
 
 /*
- * A fork in a signal handler that interrupted the lock's owner: the child comes back into the middle of an op. For that
- * one op it gets what was mapped: the index by copy on write, of the shared trace a copy that nobody reads.
+ * A fork in a signal handler that interrupted the lock's owner, or who looks: the child comes back into the middle of
+ * an op. For that one op it gets what was mapped: the index by copy on write, of the shared trace a copy that nobody
+ * reads.
  */
 static void fork_prepare(void)
 {
     const struct f4p_writer *w = &f4p_session.writer;
-    here.forked_inside = f4p_session.open && f4p_thread.tid && f4p_lock_is_mine(f4p_thread.tid);
+    here.forked_inside =
+        f4p_session.open && f4p_thread.tid && (f4p_lock_is_mine(f4p_thread.tid) || f4p_look_is_mine(f4p_thread.tid));
     if (here.forked_inside) {
         madvise(here.base, w->header.file_bytes, MADV_DOFORK);
         madvise(here.memory, here.memory_bytes, MADV_DOFORK);
@@ -527,6 +485,13 @@ static void make_alive_page(void)
 
 static void exit_handler(int status, void *context);
 
+static void look_at_start(void)
+{
+    static const struct f4p_view nothing;
+    if (f4p_session.has_file && f4p_sample_ready(&f4p_thread))
+        f4p_look(&f4p_thread, &nothing, f4p_session_now());
+}
+
 void f4p_session_start(void)
 {
     struct f4p_session *session = &f4p_session;
@@ -551,8 +516,10 @@ void f4p_session_start(void)
         f4p_python_objects_hook();
         if (session->config.attach_pid == (uint32_t)getpid())
             attach(session->config.attach_path);
-        if (!session->open && session->config.min_heap == 0 && f4p_session_open())
+        if (!session->open && session->config.min_heap == 0 && f4p_session_open()) {
             make_file();
+            look_at_start();
+        }
     }
     f4p_thread.inside = false;
     errno = saved;
@@ -569,6 +536,7 @@ static void reset(void)
     }
     session->start_ns = f4p_clock_ns(CLOCK_MONOTONIC);
     f4p_lock_reset();
+    f4p_look_reset();
     f4p_filter_reset();
     f4p_python_forget();
     f4p_maps_reset();
@@ -576,8 +544,7 @@ static void reset(void)
     here.inherited_bytes = session->open ? session->writer.state.live.bytes : here.inherited_bytes;
     here.forked_from = session->open ? session->writer.state.pid : (uint32_t)getppid();
     here.launched = false;
-    here.vitals_resolved = false;
-    here.next_vitals_ns = here.looked_ns = 0;
+    here.looked_ns = 0;
     session->writer.state.shift = 0;
     session->open = false;
     session->has_file = false;
@@ -629,15 +596,24 @@ static uint64_t peak(void)
     return heap > rss ? heap : rss;
 }
 
-/* The last state of the trace; the caller holds the lock. */
-static void finish_locked(enum f4p_status status, enum f4p_passive_reason reason)
+/* The last state of the trace; the caller holds the lock. `looks`: as last_look() says. */
+static void finish_locked(bool looks, enum f4p_status status, enum f4p_passive_reason reason)
 {
     here.looked_ns = 0;
     if (!f4p_session_file_whole(f4p_session_now() + LOOK_PERIOD_NS))
         return;
-    if (!here.launched)
-        take_vitals(F4P_VITALS_ALL, f4p_session_now());
+    if (looks)
+        f4p_look_publish(f4p_session_now());
     f4p_writer_finish(&f4p_session.writer, status, reason, f4p_session_now());
+}
+
+/* The last vitals, if nobody else looks: those are of this moment, too. */
+static bool last_look(uint32_t tid)
+{
+    bool looks = !here.launched && f4p_look_begin(tid);
+    if (looks)
+        f4p_look_last();
+    return looks;
 }
 
 static bool recording(void)
@@ -652,12 +628,16 @@ static void finish(enum f4p_status status, enum f4p_passive_reason reason)
 
     if (!recording() || t->inside)
         return;
+    uint32_t tid = (uint32_t)syscall(SYS_gettid);
     f4p_thread_enter(t, CALLERS_FRAME());
-    if (f4p_lock((uint32_t)syscall(SYS_gettid))) {
-        finish_locked(status, reason);
+    bool looks = last_look(tid);
+    if (f4p_lock(tid)) {
+        finish_locked(looks, status, reason);
         f4p_keep_ended(peak());
         f4p_unlock();
     }
+    if (looks)
+        f4p_look_end();
     t->inside = false;
 }
 
@@ -706,12 +686,15 @@ void f4p_session_exit(int status)
     if (!recording() || !say_last(F4P_ENDING_AT_ONCE, status))
         return;
     tid = (uint32_t)syscall(SYS_gettid);
+    bool looks = last_look(tid);
     if (f4p_lock_try(tid)) {
         f4p_thread_enter(&f4p_thread, CALLERS_FRAME());
-        finish_locked(F4P_STATUS_RECORDING, F4P_PASSIVE_NONE);
+        finish_locked(looks, F4P_STATUS_RECORDING, F4P_PASSIVE_NONE);
         f4p_keep_ended(peak());
         f4p_unlock();
     }
+    if (looks)
+        f4p_look_end();
     f4p_keep_exit(status);
 }
 
@@ -746,9 +729,7 @@ static void adapt(uint64_t now, uint64_t slow_ns)
     uint64_t cpu = f4p_clock_ns(CLOCK_PROCESS_CPUTIME_ID);
     uint64_t wall_ns = now - here.adapt_start_ns, cpu_ns = cpu - here.adapt_start_cpu_ns;
     uint64_t budget_ns = (wall_ns < cpu_ns ? wall_ns : cpu_ns) * f4p_session.config.cpu_budget / 1000;
-    uint64_t looks_ns = here.looks_ns < budget_ns / LOOKS_PART ? here.looks_ns : budget_ns / LOOKS_PART;
-    here.looks_ns -= looks_ns;
-    budget_ns -= looks_ns;
+    budget_ns -= f4p_look_pay(budget_ns / LOOKS_PART);
     uint64_t cost_ns = here.adapt_slow_ns;
     here.credit_ns += (int64_t)budget_ns - (int64_t)cost_ns;
     if (here.credit_ns > CPU_CREDIT_NS)
@@ -764,32 +745,30 @@ static void adapt(uint64_t now, uint64_t slow_ns)
     adapt_start(now, cpu);
 }
 
-/* What the launcher would find out from outside. Returns what the CPU budget owes for it, ns. */
-static uint64_t look_around(uint64_t now)
+/* One malloc has taken long enough with the file; only where the heap came in one block there may be none after it. */
+static bool looks_at_once(const struct f4p_writer *w)
 {
-    if (now < here.next_vitals_ns || !f4p_allowance_left(&vitals_allowance, 0, now))
-        return f4p_rss_step(&f4p_session.writer, now);
-    uint64_t before = f4p_clock_ns(CLOCK_THREAD_CPUTIME_ID);
-    regular_vitals(now);
-    return f4p_allowance_spend(&vitals_allowance, f4p_clock_ns(CLOCK_THREAD_CPUTIME_ID) - before);
+    return w->state.live.bytes / F4P_Q8 >= 2 * f4p_session.config.min_heap;
 }
 
-void f4p_session_step(uint64_t now, uint64_t slow_ns)
+bool f4p_session_step(uint64_t now, uint64_t slow_ns, struct f4p_view *view)
 {
     struct f4p_session *session = &f4p_session;
+    struct f4p_writer *w = &session->writer;
+    bool looks = session->has_file;
 
     if (f4p_session_forked())
-        return;
-    session->writer.state.slow_ns += slow_ns;
-    session->writer.state.arena_bytes = __atomic_load_n(&session->arena_bytes, __ATOMIC_RELAXED);
+        return false;
+    w->state.slow_ns += slow_ns;
+    w->state.arena_bytes = __atomic_load_n(&session->arena_bytes, __ATOMIC_RELAXED);
     if (session->config.automatic)
         adapt(now, slow_ns);
-    if (session->has_file)
+    if (session->has_file) {
         lock_hot();
-    if (!session->has_file) {
-        if (earns_file(&session->writer.state.live))
-            make_file();
-    } else if (!here.launched) {
-        here.looks_ns += look_around(now);
+    } else if (earns_file(&w->state.live)) {
+        make_file();
+        looks = session->has_file && looks_at_once(w);
     }
+    *view = (struct f4p_view){w->state.live.bytes, w->state.arena_bytes, w->state.live_high, w->state.sites};
+    return looks && !here.launched;
 }

@@ -13,6 +13,7 @@
 #include "attributes.h"
 #include "config.h"
 #include "format/writer.h"
+#include "rss.h"
 
 struct f4p_session {
     struct f4p_config config;
@@ -56,8 +57,9 @@ bool f4p_session_file_whole(uint64_t now_ns);
 /** Charges the CPU budget with the wall time, ns, that a sample or its free took. Under the lock. */
 void f4p_session_spent(uint64_t ns);
 
-/** After each sample: makes the file when it is earned, adapts the interval, takes vitals when due. */
-void f4p_session_step(uint64_t now_ns, uint64_t slow_ns);
+/** After each sample: makes the file when it is earned, adapts the interval. true: f4p_look() with `view` shall follow,
+ * after the lock. */
+bool f4p_session_step(uint64_t now_ns, uint64_t slow_ns, struct f4p_view *view);
 
 /** Goes passive and says why on stderr, once. For where the trace cannot be marked: the lock or the file is lost. */
 void f4p_session_stop(enum f4p_passive_reason reason);

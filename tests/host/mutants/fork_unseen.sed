@@ -1,2 +1,3 @@
 # session.c: what a handler forks has nothing of the op that it interrupted
-s/^    here.forked_inside = f4p_session.open.*/    here.forked_inside = false;/
+/^    here.forked_inside =$/,/;$/c\
+    here.forked_inside = false;

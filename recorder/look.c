@@ -1,0 +1,131 @@
+#include "look.h"
+
+#include <string.h>
+#include <time.h>
+
+#include "allowance.h"
+#include "attributes.h"
+#include "clock.h"
+#include "sample_private.h"
+#include "session.h"
+#include "vitals.h"
+
+#define VITALS_PERIOD_NS 250000000u /* and only if samples come */
+#define VITALS_CREDIT_NS 1000000
+
+static uint32_t looker; /* tid; 0: nobody looks, and all below is free */
+static uint64_t owed_ns;
+
+static struct {
+    struct f4p_vitals_source source;
+    struct f4p_vitals facts; /* what was not read anew stays */
+    bool resolved;
+    bool told; /* the trace knows the cgroup's name */
+    uint64_t next_ns;
+    struct f4p_allowance allowance;
+} vitals = {.allowance = {.credit_ns = VITALS_CREDIT_NS}};
+
+bool f4p_look_begin(uint32_t tid)
+{
+    uint32_t nobody = 0;
+    return __atomic_compare_exchange_n(&looker, &nobody, tid, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED);
+}
+
+void f4p_look_end(void)
+{
+    __atomic_store_n(&looker, 0, __ATOMIC_RELEASE);
+}
+
+bool f4p_look_is_mine(uint32_t tid)
+{
+    return __atomic_load_n(&looker, __ATOMIC_RELAXED) == tid;
+}
+
+void f4p_look_abandon(void)
+{
+    f4p_rss_drop();
+    f4p_look_end();
+}
+
+void f4p_look_reset(void)
+{
+    vitals.resolved = vitals.told = false;
+    vitals.next_ns = 0;
+    __atomic_store_n(&owed_ns, 0, __ATOMIC_RELAXED);
+    f4p_look_end();
+}
+
+uint64_t f4p_look_pay(uint64_t most_ns)
+{
+    uint64_t owed = __atomic_load_n(&owed_ns, __ATOMIC_RELAXED), pays = owed < most_ns ? owed : most_ns;
+    __atomic_sub_fetch(&owed_ns, pays, __ATOMIC_RELAXED);
+    return pays;
+}
+
+/* ---- vitals ---- */
+
+static void read_vitals(unsigned groups)
+{
+    if (!vitals.resolved) {
+        f4p_vitals_resolve(&vitals.source, "", 0);
+        memset(&vitals.facts, 0, sizeof(vitals.facts));
+        vitals.resolved = true;
+    }
+    f4p_vitals_read(&vitals.source, groups, &vitals.facts);
+}
+
+void f4p_look_last(void)
+{
+    read_vitals(F4P_VITALS_ALL);
+}
+
+static void tell_cgroup(struct f4p_writer *w)
+{
+    uint64_t version = vitals.source.version;
+    if (vitals.told || !version)
+        return;
+    f4p_writer_fact(w, F4P_FACT_ID_CGROUP, F4P_FACT_TEXT, vitals.source.cgroup, strlen(vitals.source.cgroup));
+    f4p_writer_fact(w, F4P_FACT_ID_CGROUP_VERSION, F4P_FACT_U64, &version, sizeof(version));
+    vitals.told = true;
+}
+
+void f4p_look_publish(uint64_t now_ns)
+{
+    struct f4p_writer *w = &f4p_session.writer;
+    struct f4p_control *control = w->control;
+    struct f4p_vitals *facts = &vitals.facts;
+
+    tell_cgroup(w);
+    uint64_t seq = 1 + (control->last[0].seq > control->last[1].seq ? control->last[0].seq : control->last[1].seq);
+    if (!control->first.seq)
+        f4p_vitals_publish(&control->first, facts, 1, now_ns);
+    f4p_vitals_publish(&control->last[seq & 1], facts, seq, now_ns);
+    f4p_writer_usage(w, now_ns, facts->value[F4P_VITAL_rss], facts->value[F4P_VITAL_cgroup_usage]);
+}
+
+static uint64_t look_at_vitals(struct f4p_thread_state *t, uint64_t now_ns)
+{
+    uint64_t before = f4p_clock_ns(CLOCK_THREAD_CPUTIME_ID);
+    bool first = vitals.next_ns == 0;
+
+    vitals.next_ns = now_ns + VITALS_PERIOD_NS;
+    read_vitals(first ? F4P_VITALS_ALL : F4P_VITALS_PROCESS | F4P_VITALS_CGROUP | F4P_VITALS_MACHINE);
+    if (f4p_sample_enter(t, f4p_session_now())) {
+        f4p_look_publish(f4p_session_now());
+        f4p_sample_leave();
+    }
+    return f4p_allowance_spend(&vitals.allowance, f4p_clock_ns(CLOCK_THREAD_CPUTIME_ID) - before);
+}
+
+/* A handler may fork, and the child comes back into the look: from its begin on session.c sees to that. */
+COLD void f4p_look(struct f4p_thread_state *t, const struct f4p_view *view, uint64_t now_ns)
+{
+    if (!f4p_look_begin(t->tid))
+        return;
+    if (!f4p_session_forked() && !f4p_session.stopped) {
+        bool due = now_ns >= vitals.next_ns && f4p_allowance_left(&vitals.allowance, 0, now_ns);
+        uint64_t owes = due ? look_at_vitals(t, now_ns) : f4p_rss_step(view, now_ns);
+        __atomic_add_fetch(&owed_ns, owes, __ATOMIC_RELAXED);
+    }
+    f4p_look_end();
+}
