@@ -211,6 +211,7 @@ void f4p_sample_begin(struct f4p_sample *s, uint8_t shift, uintptr_t frame)
     s->thread = &f4p_thread;
     f4p_thread_enter(s->thread, frame);
     s->shift = shift;
+    s->cpu_ns = f4p_session_cpu();
     s->start_ns = f4p_session_now();
     s->python = f4p_python_thread_state();
     f4p_native_capture(s->python != NULL);
@@ -263,7 +264,7 @@ void f4p_sample_end(const struct f4p_sample *s)
 {
     uint64_t now = f4p_session_now();
     struct f4p_view view;
-    bool looks = f4p_session_step(now, now - s->start_ns - s->thread->waited_ns, &view);
+    bool looks = f4p_session_step(now, now - s->start_ns - s->thread->waited_ns, s->cpu_ns, &view);
     f4p_sample_leave();
     if (looks)
         f4p_look(s->thread, &view, now);

@@ -8,7 +8,7 @@
 struct f4p_sample {
     struct f4p_thread_state *thread;
     void *python; /* thread state */
-    uint64_t start_ns;
+    uint64_t start_ns, cpu_ns;
     uint8_t shift;
 };
 

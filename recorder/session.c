@@ -36,6 +36,7 @@
 #define CPU_CREDIT_NS 2000000  /* saved up at most, and had at the start: short jobs get fine samples */
 #define SLOW_CEILING_NS 128000 /* per sample, in the budget; what takes longer was another's turn on the CPU */
 #define AFTER_NS 6000          /* per sample, in the budget: what it pushed out of the caches */
+#define LOCK_CPUS 8            /* beyond that many at once samples would wait for each other */
 #define LOOKS_PART 2           /* of the budget, at most: looks come behind many samples at once, it pays by and by */
 #define MAX_AUTO_SHIFT 16      /* 16 KiB << 16 = 1 GiB */
 #define STANDARD_ERRORS 2.0    /* that the heap's estimate must be beyond what earns a file */
@@ -237,7 +238,8 @@ static void adapt_start(uint64_t now, uint64_t cpu)
 {
     here.adapt_start_ns = now;
     here.adapt_start_cpu_ns = cpu;
-    here.adapt_samples = here.adapt_slow_ns = 0;
+    here.adapt_slow_ns = 0;
+    __atomic_store_n(&here.adapt_samples, 0, __ATOMIC_RELAXED);
 }
 
 static bool begin_trace(void *base, const struct f4p_header *header)
@@ -716,19 +718,18 @@ void f4p_session_spent(uint64_t ns)
 }
 
 /* Coarser while samples have cost more than their budget, finer while there is plenty left and the table has room. */
-static void adapt(uint64_t now, uint64_t slow_ns)
+static void adapt(uint64_t now, uint64_t slow_ns, uint64_t cpu)
 {
     struct f4p_writer *w = &f4p_session.writer;
     uint32_t shift = w->state.shift;
 
     f4p_session_spent(slow_ns + AFTER_NS);
-    if (++here.adapt_samples < ADAPT_SAMPLES)
+    uint64_t samples = __atomic_add_fetch(&here.adapt_samples, 1, __ATOMIC_RELAXED);
+    if (samples < ADAPT_SAMPLES || cpu <= here.adapt_start_cpu_ns)
         return;
-    /* Of wall time on a crowded machine a budget would be too much, of CPU with many threads: samples wait for each
-     * other. */
-    uint64_t cpu = f4p_clock_ns(CLOCK_PROCESS_CPUTIME_ID);
     uint64_t wall_ns = now - here.adapt_start_ns, cpu_ns = cpu - here.adapt_start_cpu_ns;
-    uint64_t budget_ns = (wall_ns < cpu_ns ? wall_ns : cpu_ns) * f4p_session.config.cpu_budget / 1000;
+    uint64_t base_ns = cpu_ns < LOCK_CPUS * wall_ns ? cpu_ns : LOCK_CPUS * wall_ns;
+    uint64_t budget_ns = base_ns * f4p_session.config.cpu_budget / 1000;
     budget_ns -= f4p_look_pay(budget_ns / LOOKS_PART);
     uint64_t cost_ns = here.adapt_slow_ns;
     here.credit_ns += (int64_t)budget_ns - (int64_t)cost_ns;
@@ -751,7 +752,13 @@ static bool looks_at_once(const struct f4p_writer *w)
     return w->state.live.bytes / F4P_Q8 >= 2 * f4p_session.config.min_heap;
 }
 
-bool f4p_session_step(uint64_t now, uint64_t slow_ns, struct f4p_view *view)
+uint64_t f4p_session_cpu(void)
+{
+    uint64_t samples = __atomic_load_n(&here.adapt_samples, __ATOMIC_RELAXED);
+    return samples + 1 < ADAPT_SAMPLES || !f4p_session.config.automatic ? 0 : f4p_clock_ns(CLOCK_PROCESS_CPUTIME_ID);
+}
+
+bool f4p_session_step(uint64_t now, uint64_t slow_ns, uint64_t cpu_ns, struct f4p_view *view)
 {
     struct f4p_session *session = &f4p_session;
     struct f4p_writer *w = &session->writer;
@@ -762,7 +769,7 @@ bool f4p_session_step(uint64_t now, uint64_t slow_ns, struct f4p_view *view)
     w->state.slow_ns += slow_ns;
     w->state.arena_bytes = __atomic_load_n(&session->arena_bytes, __ATOMIC_RELAXED);
     if (session->config.automatic)
-        adapt(now, slow_ns);
+        adapt(now, slow_ns, cpu_ns);
     if (session->has_file) {
         lock_hot();
     } else if (earns_file(&w->state.live)) {

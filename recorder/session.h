@@ -59,7 +59,11 @@ void f4p_session_spent(uint64_t ns);
 
 /** After each sample: makes the file when it is earned, adapts the interval. true: f4p_look() with `view` shall follow,
  * after the lock. */
-bool f4p_session_step(uint64_t now_ns, uint64_t slow_ns, struct f4p_view *view);
+bool f4p_session_step(uint64_t now_ns, uint64_t slow_ns, uint64_t cpu_ns, struct f4p_view *view);
+
+/** Its `cpu_ns`: CPU time of the process, ns, now and then, else 0. Before the lock: at the end of the system call that
+ * asks for it the kernel gives the CPU to the next thread, and all others would wait. */
+uint64_t f4p_session_cpu(void);
 
 /** Goes passive and says why on stderr, once. For where the trace cannot be marked: the lock or the file is lost. */
 void f4p_session_stop(enum f4p_passive_reason reason);

@@ -1,5 +1,7 @@
-/* Who looks: one thread at a time, nobody waits, and one that left by a jump is found out. */
+/* Who looks: one thread at a time, nobody waits, and one that left by a jump is found out. What waiting for the lock
+ * costs is known. */
 #include <check.h>
+#include <pthread.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -44,12 +46,43 @@ START_TEST(test_look_abandoned)
 }
 END_TEST
 
+static void *enter(void *waited)
+{
+    struct f4p_thread_state *t = &f4p_thread;
+
+    t->tid = (uint32_t)syscall(SYS_gettid);
+    f4p_thread_enter(t, (uintptr_t)__builtin_frame_address(0));
+    f4p_sample_enter(t, 0);
+    *(uint64_t *)waited = t->waited_ns;
+    return NULL;
+}
+
+START_TEST(test_lock_wait)
+{
+    uint32_t tid = (uint32_t)syscall(SYS_gettid);
+    uint64_t waited = 0;
+    pthread_t thread;
+
+    f4p_session.stopped = true; /* so that entering ends with the lock */
+    enter(&waited);
+    ck_assert_uint_eq(waited, 0);
+    ck_assert(f4p_lock(tid));
+    ck_assert_int_eq(pthread_create(&thread, NULL, enter, &waited), 0);
+    usleep(50000);
+    f4p_unlock();
+    pthread_join(thread, NULL);
+    ck_assert_uint_gt(waited, 0);
+    ck_assert_uint_lt(waited, 1000000000);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("look");
     TCase *tests = tcase_create("look");
     tcase_add_test(tests, test_look_one);
     tcase_add_test(tests, test_look_abandoned);
+    tcase_add_test(tests, test_lock_wait);
     suite_add_tcase(suite, tests);
     return support_run(suite);
 }
