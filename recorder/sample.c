@@ -97,11 +97,15 @@ bool f4p_sample_nested(struct f4p_thread_state *t, uintptr_t frame)
     return t->inside && !abandoned(t, frame);
 }
 
-/* false: this thread shall not record (any more). Brings thread and process up to date after clone and fork. */
+/* false: this thread shall not record (any more, or yet: a handler has forked in the middle of an op, and the child
+ * still comes back into it). Brings thread and process up to date after clone and fork. */
 bool f4p_sample_ready(struct f4p_thread_state *t)
 {
-    if (f4p_session_forked())
+    if (f4p_session_forked()) {
+        if (t->inside)
+            return false;
         f4p_session_reset();
+    }
     if (f4p_session.stopped || !f4p_session.generation) {
         if (f4p_session.stopped) {
             t->left = UINT64_MAX;

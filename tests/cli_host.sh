@@ -215,6 +215,7 @@ limit=120
 ok handlers_fork same "$PROGRAMS/handlers" fork 200
 not_ok control_handlers_fork without fork_unseen same "$PROGRAMS/handlers" fork 100
 not_ok control_handlers_look_fork without look_fork_unseen same "$PROGRAMS/handlers" fork 200
+not_ok control_handlers_fork_frees without op_forgotten same "$PROGRAMS/handlers" fork 200
 # Either the recording goes on and holds the last block, or it has said that it ended.
 jumps() {
     said '[01]' "$PROGRAMS/handlers" jump 1000 || return 1

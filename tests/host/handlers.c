@@ -2,7 +2,7 @@
  * Signal handlers that interrupt the recorder anywhere. usage: handlers WHAT COUNT
  *   allocate  handlers allocate, resize and free (serve themselves: the real allocator is not reentrant either)
  *   jump      handlers leave by siglongjmp
- *   fork      handlers fork, and the child goes on where its parent was interrupted
+ *   fork      handlers fork, and the child frees a block and goes on where its parent was interrupted
  * All of it is safe in the bare program, whose allocator below never takes a lock. Prints nothing that depends on time.
  */
 #include <errno.h>
@@ -73,6 +73,7 @@ static void on_fork(int signal)
     pid_t pid = fork();
     if (pid == 0) {
         alarm(4);
+        free(slots[count % 256]);
         wrong = armed = 0; /* the child: main sees it and ends */
     } else {
         int status = 0;
@@ -132,6 +133,8 @@ int main(int argc, char **argv)
         while (count < wanted)
             churn();
     } else if (strcmp(what, "fork") == 0) {
+        for (int i = 0; i < 256; i++)
+            slots[i] = malloc(100);
         start_timer(on_fork, 0);
         strike_again();
         while (count < wanted && armed)
