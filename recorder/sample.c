@@ -467,10 +467,10 @@ static COLD void forget_before(struct f4p_thread_state *t, void *block, uintptr_
         } else if (!f4p_session.stopped) {
             if (!nested)
                 f4p_thread_enter(t, frame);
-            uint64_t now = f4p_session_now();
+            uint64_t now = f4p_session_now(), before = t->waited_ns; /* of the slow path that a handler interrupted */
             if (f4p_sample_enter(t, now)) {
                 forget(&f4p_session.writer, block, now);
-                f4p_session_spent(f4p_session_now() - now - t->waited_ns);
+                f4p_session_spent(f4p_session_now() - now - (t->waited_ns - before));
                 f4p_sample_leave();
             }
             t->inside = nested;

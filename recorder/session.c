@@ -56,7 +56,7 @@ static struct {
     size_t memory_bytes;
     uint64_t inherited_bytes; /* of the parent, Q8 */
     uint32_t forked_from;     /* pid of the parent; 0: not a forked child */
-    bool forked_inside;       /* by a handler that interrupted the lock's owner */
+    bool forked_inside;       /* by a handler that interrupted the lock's owner, or who looks */
     bool launched;            /* the file is the launcher's: it looks after the vitals */
     uint64_t looked_ns;       /* when the file was last seen whole */
     uint64_t adapt_samples, adapt_start_ns, adapt_start_cpu_ns, adapt_slow_ns;

@@ -13,7 +13,8 @@
 #include "attributes.h"
 #include "config.h"
 #include "format/writer.h"
-#include "rss.h"
+
+struct f4p_view; /* recorder/rss.h */
 
 struct f4p_session {
     struct f4p_config config;

@@ -22,6 +22,7 @@ START_TEST(test_look_one)
     ck_assert(f4p_look_begin(8));
     f4p_look_reset();
     ck_assert(f4p_look_begin(7));
+    f4p_look_end();
 }
 END_TEST
 
