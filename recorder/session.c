@@ -13,6 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "budget.h"
 #include "clock.h"
 #include "filter.h"
 #include "format/hash.h"
@@ -32,14 +33,8 @@
 #include "slurp.h"
 #include "thread.h"
 
-#define ADAPT_SAMPLES 128      /* per decision on the interval */
-#define CPU_CREDIT_NS 2000000  /* saved up at most, and had at the start: short jobs get fine samples */
-#define SLOW_CEILING_NS 128000 /* per sample, in the budget; what takes longer was another's turn on the CPU */
-#define AFTER_NS 6000          /* per sample, in the budget: what it pushed out of the caches */
-#define LOCK_CPUS 8            /* beyond that many at once samples would wait for each other */
-#define LOOKS_PART 2           /* of the budget, at most: looks come behind many samples at once, it pays by and by */
-#define MAX_AUTO_SHIFT 16      /* 16 KiB << 16 = 1 GiB */
-#define STANDARD_ERRORS 2.0    /* that the heap's estimate must be beyond what earns a file */
+#define MAX_AUTO_SHIFT 16   /* 16 KiB << 16 = 1 GiB */
+#define STANDARD_ERRORS 2.0 /* that the heap's estimate must be beyond what earns a file */
 #define COMMAND_BYTES 8192
 #define LOOK_PERIOD_NS 20000
 #define SMALL_SHARE 8 /* of a limit on the job's memory, one part in this */
@@ -59,8 +54,7 @@ static struct {
     bool forked_inside;       /* by a handler that interrupted the lock's owner, or who looks */
     bool launched;            /* the file is the launcher's: it looks after the vitals */
     uint64_t looked_ns;       /* when the file was last seen whole */
-    uint64_t adapt_samples, adapt_start_ns, adapt_start_cpu_ns, adapt_slow_ns;
-    int64_t credit_ns;                    /* of the CPU budget */
+    struct f4p_budget budget;
     uint64_t locked[F4P_SECTION_MAX + 1]; /* bytes of the sections, from their starts */
     uint64_t lock_budget;                 /* bytes that may still be locked */
 } here;
@@ -234,14 +228,6 @@ static void fail(const char *what, const char *path, const char *why)
                    NULL);
 }
 
-static void adapt_start(uint64_t now, uint64_t cpu)
-{
-    here.adapt_start_ns = now;
-    here.adapt_start_cpu_ns = cpu;
-    here.adapt_slow_ns = 0;
-    __atomic_store_n(&here.adapt_samples, 0, __ATOMIC_RELAXED);
-}
-
 static bool begin_trace(void *base, const struct f4p_header *header)
 {
     here.memory_bytes = f4p_writer_memory(header);
@@ -258,8 +244,7 @@ static bool begin_trace(void *base, const struct f4p_header *header)
     state->pid = (uint32_t)getpid();
     state->inherited_bytes = here.inherited_bytes;
     record_facts();
-    adapt_start(f4p_session_now(), f4p_clock_ns(CLOCK_PROCESS_CPUTIME_ID));
-    here.credit_ns = CPU_CREDIT_NS;
+    f4p_budget_start(&here.budget, f4p_session_now(), f4p_clock_ns(CLOCK_PROCESS_CPUTIME_ID));
     f4p_session.open = true;
     f4p_writer_commit(&f4p_session.writer, f4p_session_now());
     return true;
@@ -714,36 +699,20 @@ void f4p_session_end(enum f4p_passive_reason reason)
 
 void f4p_session_spent(uint64_t ns)
 {
-    here.adapt_slow_ns += ns < SLOW_CEILING_NS ? ns : SLOW_CEILING_NS;
+    f4p_budget_spend(&here.budget, ns);
 }
 
-/* Coarser while samples have cost more than their budget, finer while there is plenty left and the table has room. */
 static void adapt(uint64_t now, uint64_t slow_ns, uint64_t cpu)
 {
     struct f4p_writer *w = &f4p_session.writer;
-    uint32_t shift = w->state.shift;
+    int shift = (int)w->state.shift;
+    int steps =
+        f4p_budget_sample(&here.budget, slow_ns, now, cpu, f4p_session.config.cpu_budget, w->state.live.samples);
 
-    f4p_session_spent(slow_ns + AFTER_NS);
-    uint64_t samples = __atomic_add_fetch(&here.adapt_samples, 1, __ATOMIC_RELAXED);
-    if (samples < ADAPT_SAMPLES || cpu <= here.adapt_start_cpu_ns)
-        return;
-    uint64_t wall_ns = now - here.adapt_start_ns, cpu_ns = cpu - here.adapt_start_cpu_ns;
-    uint64_t base_ns = cpu_ns < LOCK_CPUS * wall_ns ? cpu_ns : LOCK_CPUS * wall_ns;
-    uint64_t budget_ns = base_ns * f4p_session.config.cpu_budget / 1000;
-    budget_ns -= f4p_look_pay(budget_ns / LOOKS_PART);
-    uint64_t cost_ns = here.adapt_slow_ns;
-    here.credit_ns += (int64_t)budget_ns - (int64_t)cost_ns;
-    if (here.credit_ns > CPU_CREDIT_NS)
-        here.credit_ns = CPU_CREDIT_NS;
-    if (here.credit_ns < -CPU_CREDIT_NS) /* a stall must not cost precision for long */
-        here.credit_ns = -CPU_CREDIT_NS;
-    bool pays = cost_ns <= budget_ns / 2; /* a debt, with this interval */
-    /* One step at a time, however far beyond: it is growth that brings many samples, and growth that they are for. */
-    if (here.credit_ns < 0 && !pays && shift < MAX_AUTO_SHIFT)
-        f4p_writer_set_shift(w, shift + 1);
-    else if (here.credit_ns == CPU_CREDIT_NS && shift > 0 && w->state.live.samples < w->live_capacity / 4)
-        f4p_writer_set_shift(w, shift - 1);
-    adapt_start(now, cpu);
+    if (steps > 0 && shift + steps > MAX_AUTO_SHIFT)
+        steps = shift < MAX_AUTO_SHIFT ? MAX_AUTO_SHIFT - shift : 0;
+    if (steps > 0 || (steps < 0 && shift > 0 && w->state.live.samples < w->live_capacity / 4))
+        f4p_writer_set_shift(w, (uint32_t)(shift + steps));
 }
 
 /* One malloc has taken long enough with the file; only where the heap came in one block there may be none after it. */
@@ -754,8 +723,7 @@ static bool looks_at_once(const struct f4p_writer *w)
 
 uint64_t f4p_session_cpu(void)
 {
-    uint64_t samples = __atomic_load_n(&here.adapt_samples, __ATOMIC_RELAXED);
-    return samples + 1 < ADAPT_SAMPLES || !f4p_session.config.automatic ? 0 : f4p_clock_ns(CLOCK_PROCESS_CPUTIME_ID);
+    return f4p_session.config.automatic && f4p_budget_due(&here.budget) ? f4p_clock_ns(CLOCK_PROCESS_CPUTIME_ID) : 0;
 }
 
 bool f4p_session_step(uint64_t now, uint64_t slow_ns, uint64_t cpu_ns, struct f4p_view *view)
