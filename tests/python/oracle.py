@@ -281,8 +281,8 @@ def check(truth, traces, analyze):
 # ---- every stack -----------------------------------------------------------------------------------------------------
 
 
-def wrong_frame(frame):
-    """What no source has; a generated function's place follows from its name."""
+def wrong_frame(frame, offset):
+    """What no source has; a generated function's place follows from its name. `offset`: of its instruction, bytes."""
     name, file, line = frame
     if name == file:  # the interpreter's own
         return True
@@ -293,8 +293,8 @@ def wrong_frame(frame):
         return True
     owner = int(file[4:-3])
     first = owner % 89 + 1
-    if name == "<module>":
-        return line != first
+    if name == "<module>":  # from 3.12 on the collector may run at its very first instruction, which has no line
+        return line != first and (line, offset) != (1, 0)
     return file != "made%d.py" % owner or name not in ("made%d" % owner, "made%d.<locals>.<listcomp>" % owner,
                                                        "<listcomp>") or line != first + 1
 
@@ -316,11 +316,11 @@ def edges_of(trace, program, source):
     """(how many calls are known, what is wrong) of all stacks of a trace."""
     ours = [os.path.basename(code.file) == os.path.basename(program) for _, code in sorted(trace.codes.items())]
     wrong, edges = [], 0
-    for index, (parent, obj, _, _) in enumerate(trace.nodes):
+    for index, (parent, obj, offset, _) in enumerate(trace.nodes):
         if obj >= 0x80000000:
             continue
         callee = trace.frame(index)
-        if wrong_frame(callee):
+        if wrong_frame(callee, offset):
             wrong.append("a frame of %s" % (callee,))
         if parent == NONE or trace.nodes[parent][1] >= 0x80000000 or not ours[trace.nodes[parent][1]]:
             continue
