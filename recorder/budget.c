@@ -30,7 +30,8 @@ bool f4p_budget_due(const struct f4p_budget *b)
     return __atomic_load_n(&b->samples, __ATOMIC_RELAXED) + 1 >= F4P_BUDGET_SAMPLES;
 }
 
-static uint64_t had(const struct f4p_budget *b, uint64_t now_ns, uint64_t cpu_ns, uint64_t permille)
+/* What the time since the last decision allows; looks are paid out of it. */
+static uint64_t left_for_samples(const struct f4p_budget *b, uint64_t now_ns, uint64_t cpu_ns, uint64_t permille)
 {
     uint64_t most_ns = LOCK_CPUS * (now_ns - b->start_ns), ran_ns = cpu_ns - b->start_cpu_ns;
     uint64_t budget_ns = (ran_ns < most_ns ? ran_ns : most_ns) * permille / 1000;
@@ -55,7 +56,7 @@ int f4p_budget_sample(struct f4p_budget *b, uint64_t ns, uint64_t now_ns, uint64
     if (samples < F4P_BUDGET_SAMPLES || cpu_ns <= b->start_cpu_ns)
         return 0;
 
-    uint64_t budget_ns = had(b, now_ns, cpu_ns, permille);
+    uint64_t budget_ns = left_for_samples(b, now_ns, cpu_ns, permille);
     int64_t credit = b->credit_ns + (int64_t)budget_ns - (int64_t)b->cost_ns;
     credit = credit < F4P_BUDGET_CREDIT_NS ? credit : F4P_BUDGET_CREDIT_NS;
     /* a stall must not cost precision for long */

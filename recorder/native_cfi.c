@@ -47,20 +47,18 @@ static bool refill(struct window *window, uintptr_t at, uintptr_t end)
     return true;
 }
 
-static inline bool at_hand(const struct bytes *b, size_t count)
-{
-    const struct window *window = b->window;
-    return !b->bad && b->end - b->at >= count && window->data && b->at >= window->low && b->at + count <= window->high;
-}
-
-/* Inline: new rules are most of what the first samples of a process cost. */
+/* Inline, for most counts are constants and most reads are of a byte. */
 static inline void fetch(struct bytes *b, void *to, size_t count)
 {
-    if (UNLIKELY(!at_hand(b, count)) && (!need(b, count) || !refill(b->window, b->at, b->end) || !at_hand(b, count))) {
+    struct window *window = b->window;
+    if (UNLIKELY(!need(b, count)))
+        return;
+    bool outside = !window->data || b->at < window->low || b->at + count > window->high;
+    if (UNLIKELY(outside) && !refill(window, b->at, b->end)) {
         b->bad = true;
         return;
     }
-    memcpy(to, b->window->data + (b->at - b->window->low), count);
+    memcpy(to, window->data + (b->at - window->low), count);
     b->at += count;
 }
 

@@ -24,8 +24,7 @@ static struct run begin(void)
     return run;
 }
 
-/* The samples of one decision: in `ms` of CPU time, `cpus` at a time, each at a cost of `ns`; `stay` of them live on.
- */
+/* The samples of one decision: in `ms` of CPU time on `cpus`, each at a cost of `ns`; `stay` of them live on. */
 static int decide_on(struct run *run, uint64_t ms, uint64_t cpus, uint64_t ns, uint64_t stay)
 {
     uint64_t wall_ns = ms * MS / cpus, cpu_ns = run->budget.start_cpu_ns + ms * MS;
@@ -80,7 +79,7 @@ START_TEST(test_budget_churns)
     ck_assert_int_eq(decide(&run, 32, NS, NONE), 2); /* a quarter of what it cost: two steps do */
     ck_assert_int_eq(decide(&run, 33, NS, NONE), 1);
     ck_assert_int_eq(decide(&run, 127, NS, NONE), 1);
-    run.live -= run.live < 100 ? run.live : 100; /* more are freed than came */
+    run.live -= 100; /* more are freed than came */
     ck_assert_int_eq(decide(&run, 1, NS, NONE), 2);
 }
 END_TEST
