@@ -247,6 +247,7 @@ void f4p_residency_begin(struct f4p_residency *r, uint32_t pid, struct f4p_regio
     r->region_room = room;
     r->random = seed;
     r->keep = 1;
+    r->around = 1;
     r->ranges = true;
     r->span = SCAN_SPAN;
     if (room)
@@ -278,17 +279,30 @@ void f4p_residency_close(struct f4p_residency *r)
     errno = saved;
 }
 
+/* Small blocks may stand close to each other; where they do not, the kernel would touch what is known of all these
+ * pages for nothing, and push the job's data out of the caches. */
+static void adapt_around(struct f4p_residency *r, uint64_t first)
+{
+    if (r->again || first / PROBE_PAGES == r->window_first / PROBE_PAGES)
+        r->around = r->around < PROBE_PAGES ? 2 * r->around : PROBE_PAGES;
+    else
+        r->around = r->around > 1 ? r->around / 2 : 1;
+    r->again = false;
+}
+
 /* Makes pages first .. first+count-1 stand in the window. false: they cannot be read. */
 static bool fetch(struct f4p_residency *r, uint64_t first, uint64_t count, int64_t *budget)
 {
     if (first >= r->window_first && first + count <= r->window_first + r->window_count) {
         *budget -= (int64_t)count;
+        r->again = true;
         return true;
     }
-    uint64_t at = first / PROBE_PAGES * PROBE_PAGES; /* small blocks stand close to each other */
-    if (first + count <= at + PROBE_PAGES) {
+    adapt_around(r, first);
+    uint64_t at = first / r->around * r->around;
+    if (first + count <= at + r->around) {
         first = at;
-        count = PROBE_PAGES;
+        count = r->around;
     }
     int saved = errno;
     long got;

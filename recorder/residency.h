@@ -70,6 +70,8 @@ struct f4p_residency {
     struct f4p_walk walk;
     bool walking;
     uint64_t window_first, window_count; /* pages in `window` */
+    uint64_t around;                     /* pages to read around a small block: a power of 2 */
+    bool again;                          /* `window` served more than the block it was read for */
     uint64_t window[F4P_RESIDENCY_WINDOW];
 };
 

@@ -17,7 +17,7 @@
 #define MIN_UNITS 256    /* and as the last ones say */
 #define MAX_UNITS 32768
 #define SITES_AT_ONCE 1024u
-#define CREDIT 4000000u /* ns */
+#define CREDIT 2000000u /* ns */
 #define PERIOD 250000000u
 #define CHANGE_SHARE 4u /* of the heap, one part in this makes a new look worth while before that, or one worthless */
 #define MAX_REGIONS 4096u
