@@ -16,8 +16,8 @@
 
 #include "attributes.h"
 
-#define F4P_FILTER_BITS 21       /* all of it */
-#define F4P_FILTER_LEAST_BITS 15 /* a page of bits */
+#define F4P_FILTER_BITS 20       /* all of it */
+#define F4P_FILTER_LEAST_BITS 14 /* 2 KiB of bits */
 #define F4P_FILTER_STEP_BITS 2
 #define F4P_FILTER_HASH_BITS 20 /* counters of the second filter, at most */
 #define F4P_FILTER_SHARE 64     /* of its slots, one part in this is taken when it grows */
