@@ -6,27 +6,23 @@
 #include "format/format.h"
 #include "session.h"
 
-#define MASK_OF(bits) ((1u << (bits) >> 3) - 8) /* a word has 8 bytes and 64 slots */
-#define ALL MASK_OF(F4P_FILTER_BITS)
+#define LEAST ((1u << F4P_FILTER_LEAST_BITS) - 1)
+#define ALL ((1u << F4P_FILTER_BITS) - 1)
 #define END 15 /* a counter that reached it stays there: "maybe" for ever */
 
 /* Whole pages, so that they can be given back. */
-__attribute__((aligned(4096))) uint64_t f4p_filter_words[1u << F4P_FILTER_BITS >> 6];
 __attribute__((aligned(4096))) uint8_t f4p_filter_slots[1u << F4P_FILTER_BITS];
-__attribute__((aligned(4096))) uint8_t f4p_filter_second[1u << F4P_FILTER_HASH_BITS >> 1];
-uint32_t f4p_filter_mask = MASK_OF(F4P_FILTER_LEAST_BITS);
+__attribute__((aligned(4096))) uint8_t f4p_filter_second[1u << F4P_FILTER_BITS >> 1];
+uint32_t f4p_filter_mask = LEAST;
 
 /* Marks of a slot whose counter has reached its end are not looked at. */
 static void first_add(uint32_t mask, const void *pointer, int step)
 {
-    uint32_t number = f4p_filter_slot(mask, pointer);
-    uint8_t old = f4p_filter_slots[number], count = old & END;
-    if (count == END || (step < 0 && count == 0))
-        return;
-    uint8_t new = (uint8_t)((old ^ (f4p_filter_hash(pointer) & 15) << 4) + (unsigned)step);
-    __atomic_store_n(&f4p_filter_slots[number], new, __ATOMIC_RELAXED);
-    uint64_t *word = &f4p_filter_words[number >> 6], bit = 1ull << (number & 63);
-    __atomic_store_n(word, new &END ? *word | bit : *word & ~bit, __ATOMIC_RELAXED);
+    uint8_t *slot = f4p_filter_slot(mask, pointer);
+    uint8_t old = *slot, count = old & END;
+    if (count != END && (step > 0 || count != 0))
+        __atomic_store_n(slot, (uint8_t)((old ^ (f4p_filter_hash(pointer) & 15) << 4) + (unsigned)step),
+                         __ATOMIC_RELAXED);
 }
 
 static void second_add(uint32_t mask, const void *pointer, int step)
@@ -62,7 +58,7 @@ static void grow(const struct f4p_writer *w)
 void f4p_filter_add(const void *pointer)
 {
     const struct f4p_writer *w = &f4p_session.writer;
-    if (w->state.live.samples > (f4p_filter_mask + 8) * 8 / F4P_FILTER_SHARE && f4p_filter_mask != ALL)
+    if (w->state.live.samples > f4p_filter_mask / F4P_FILTER_SHARE && f4p_filter_mask != ALL)
         grow(w);
     first_add(f4p_filter_mask, pointer, 1);
     second_add(f4p_filter_mask, pointer, 1);
@@ -82,8 +78,7 @@ static void clear(void *filter, size_t bytes)
 
 void f4p_filter_reset(void)
 {
-    clear(f4p_filter_words, sizeof(f4p_filter_words));
     clear(f4p_filter_slots, sizeof(f4p_filter_slots));
     clear(f4p_filter_second, sizeof(f4p_filter_second));
-    f4p_filter_mask = MASK_OF(F4P_FILTER_LEAST_BITS);
+    f4p_filter_mask = LEAST;
 }

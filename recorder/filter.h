@@ -2,11 +2,10 @@
  * Was this pointer sampled? A counting filter says "no" or "maybe"; the live table knows. Slots change under the
  * recorder's lock, each by one store, and are read without it: a pointer is in its slot before its block is handed out.
  *
- * What hooks read is a bit per slot: of so large a part as the samples need, few words stay in the CPU's first cache,
- * and the blocks of a page share one. A bit that is set sends a free to the slow path, which costs a branch predicted
- * wrong, and what the CPU was about to load: so few are set. Behind a bit is its slot: a counter (4 bits) and the
- * exclusive or of its pointers' marks (4 bits), by which most others are told from a pointer that is alone there. A
- * second filter, by another hash, spares the rest the lock.
+ * Of the filter so large a part serves as the samples need: few stay in the CPU's first cache. The blocks of a page
+ * share a cache line. A slot is a counter (4 bits) and the exclusive or of its pointers' marks (4 bits), by which most
+ * others are told from a pointer that is alone there. A second filter, by another hash and at first of more counters,
+ * spares the rest the lock.
  */
 #ifndef FIL4PROD_FILTER_H
 #define FIL4PROD_FILTER_H
@@ -17,66 +16,59 @@
 #include "attributes.h"
 
 #define F4P_FILTER_BITS 20       /* all of it */
-#define F4P_FILTER_LEAST_BITS 14 /* 2 KiB of bits */
+#define F4P_FILTER_LEAST_BITS 12 /* a page */
 #define F4P_FILTER_STEP_BITS 2
-#define F4P_FILTER_HASH_BITS 20 /* counters of the second filter, at most */
-#define F4P_FILTER_SHARE 64     /* of its slots, one part in this is taken when it grows */
+#define F4P_FILTER_MORE_BITS 4 /* of the second filter */
+#define F4P_FILTER_SHARE 32    /* of its slots, one part in this is taken when it grows */
 
-extern HIDDEN uint64_t f4p_filter_words[1u << F4P_FILTER_BITS >> 6];
 extern HIDDEN uint8_t f4p_filter_slots[1u << F4P_FILTER_BITS];
-extern HIDDEN uint8_t f4p_filter_second[1u << F4P_FILTER_HASH_BITS >> 1];
-extern HIDDEN uint32_t f4p_filter_mask; /* of offsets into the words, in bytes: how much of all three serves */
+extern HIDDEN uint8_t f4p_filter_second[1u << F4P_FILTER_BITS >> 1];
+extern HIDDEN uint32_t f4p_filter_mask; /* how much of both serves */
 
-/* Of the page's number Fibonacci hashing takes the upper bits of 32: of them, a word's offset in bytes. */
-static inline uint32_t f4p_filter_page(const void *pointer)
+/* Of the page's number Fibonacci hashing takes the upper 20 of 32 bits; a block's place in its page changes the last 6.
+ */
+static inline uint32_t f4p_filter_place(const void *pointer)
 {
-    return (uint32_t)((uintptr_t)pointer >> 12) * 0x9e3779b1u >> (32 + 3 - F4P_FILTER_BITS);
+    uintptr_t address = (uintptr_t)pointer;
+    return (uint32_t)(address >> 12) * 0x9e3779b1u >> (32 - F4P_FILTER_BITS) ^ (uint32_t)(address >> 6);
 }
 
-/* Its last 6 bits are a bit's number: the block's place in its page, turned so that blocks which begin pages do not
- * all have the same. */
-static inline uint64_t f4p_filter_bit(const void *pointer, uint32_t page)
+static inline uint8_t *f4p_filter_slot(uint32_t mask, const void *pointer)
 {
-    return (uintptr_t)pointer >> 6 ^ page;
-}
-
-static inline uint32_t f4p_filter_slot(uint32_t mask, const void *pointer)
-{
-    uint32_t page = f4p_filter_page(pointer);
-    return (page & mask) << 3 | (f4p_filter_bit(pointer, page) & 63);
+    return &f4p_filter_slots[f4p_filter_place(pointer) & mask];
 }
 
 /* In assembly because compilers make no operand of an atomic or volatile load. */
 static inline bool f4p_filter_maybe(const void *pointer)
 {
-    uint64_t page = f4p_filter_page(pointer), bit = f4p_filter_bit(pointer, (uint32_t)page);
 #ifdef __x86_64__
+    uint64_t place = f4p_filter_place(pointer);
     bool maybe;
-    __asm__ volatile("andl %3, %k1\n\tmovq (%2,%1), %1\n\tbtq %4, %1"
-                     : "=@ccc"(maybe), "+r"(page)
-                     : "r"(f4p_filter_words), "m"(f4p_filter_mask), "r"(bit));
+    __asm__ volatile("andl %3, %k1\n\tcmpb $0, (%2,%1)"
+                     : "=@ccne"(maybe), "+r"(place)
+                     : "r"(f4p_filter_slots), "m"(f4p_filter_mask));
     return maybe;
 #else
     uint32_t mask = __atomic_load_n(&f4p_filter_mask, __ATOMIC_RELAXED);
-    return __atomic_load_n(&f4p_filter_words[(page & mask) >> 3], __ATOMIC_RELAXED) >> (bit & 63) & 1;
+    return __atomic_load_n(f4p_filter_slot(mask, pointer), __ATOMIC_RELAXED) != 0;
 #endif
 }
 
 /** Bits of a pointer that are independent of its slot: 20 for the second filter, 4 for the mark. */
 static inline uint32_t f4p_filter_hash(const void *pointer)
 {
-    return (uint32_t)((uintptr_t)pointer * 0xc2b2ae3d27d4eb4fu >> (60 - F4P_FILTER_HASH_BITS));
+    return (uint32_t)((uintptr_t)pointer * 0xc2b2ae3d27d4eb4fu >> 40);
 }
 
-/* Number of a counter of the second filter: at first it has as many as there are slots. */
+/* Number of a counter of the second filter. */
 static inline uint32_t f4p_filter_counter(uint32_t mask, uint32_t hash)
 {
-    return hash >> 4 & (mask << 3 | 63);
+    return hash >> 4 & (mask << F4P_FILTER_MORE_BITS | mask);
 }
 
 static inline bool f4p_filter_likely_under(uint32_t mask, const void *pointer)
 {
-    uint8_t slot = __atomic_load_n(&f4p_filter_slots[f4p_filter_slot(mask, pointer)], __ATOMIC_RELAXED);
+    uint8_t slot = __atomic_load_n(f4p_filter_slot(mask, pointer), __ATOMIC_RELAXED);
     uint32_t hash = f4p_filter_hash(pointer);
     if (!slot || ((slot & 15) == 1 && slot >> 4 != (hash & 15)))
         return false;
