@@ -2,10 +2,10 @@
  * Was this pointer sampled? A counting filter says "no" or "maybe"; the live table knows. Slots change under the
  * recorder's lock, each by one store, and are read without it: a pointer is in its slot before its block is handed out.
  *
- * Of the filter so large a part serves as the samples need: few stay in the CPU's first cache. The blocks of a page
- * share a cache line. A slot is a counter (4 bits) and the exclusive or of its pointers' marks (4 bits), by which most
- * others are told from a pointer that is alone there. A second filter, by another hash and at first of more counters,
- * spares the rest the lock.
+ * Of the filter so large a part serves as the samples need: few stay in the CPU's first cache, whose misses cost more
+ * than a wrong "maybe". The blocks of a page share a cache line. A slot is a counter (4 bits) and the exclusive or of
+ * its pointers' marks (4 bits), by which most others are told from a pointer that is alone there. A second filter, by
+ * another hash and at first of more counters, spares the rest the lock.
  */
 #ifndef FIL4PROD_FILTER_H
 #define FIL4PROD_FILTER_H
@@ -17,9 +17,9 @@
 
 #define F4P_FILTER_BITS 20       /* all of it */
 #define F4P_FILTER_LEAST_BITS 12 /* a page */
-#define F4P_FILTER_STEP_BITS 2
+#define F4P_FILTER_STEP_BITS 4
 #define F4P_FILTER_MORE_BITS 4 /* of the second filter */
-#define F4P_FILTER_SHARE 32    /* of its slots, one part in this is taken when it grows */
+#define F4P_FILTER_SHARE 8     /* of its slots, one part in this is taken when it grows */
 
 extern HIDDEN uint8_t f4p_filter_slots[1u << F4P_FILTER_BITS];
 extern HIDDEN uint8_t f4p_filter_second[1u << F4P_FILTER_BITS >> 1];

@@ -12,6 +12,8 @@
 
 #define VITALS_PERIOD_NS 250000000u /* and only if samples come */
 #define VITALS_CREDIT_NS 1000000
+#define SPARSE 4u     /* every so many vitals the machine's: three files */
+#define SCARCE_PART 8 /* of its memory: from there on each time */
 
 static uint32_t looker; /* tid; 0: nobody looks, and all below is free */
 static uint64_t owed_ns;
@@ -21,6 +23,7 @@ static struct {
     struct f4p_vitals facts; /* what was not read anew stays */
     bool resolved;
     bool told; /* the trace knows the cgroup's name */
+    uint32_t count;
     uint64_t next_ns;
     struct f4p_allowance allowance;
 } vitals = {.allowance = {.credit_ns = VITALS_CREDIT_NS}};
@@ -50,7 +53,7 @@ void f4p_look_abandon(void)
 void f4p_look_reset(void)
 {
     vitals.resolved = vitals.told = false;
-    vitals.next_ns = 0;
+    vitals.next_ns = vitals.count = 0;
     __atomic_store_n(&owed_ns, 0, __ATOMIC_RELAXED);
     f4p_look_end();
 }
@@ -103,13 +106,23 @@ void f4p_look_publish(uint64_t now_ns)
     f4p_writer_usage(w, now_ns, facts->value[F4P_VITAL_rss], facts->value[F4P_VITAL_cgroup_usage]);
 }
 
+static unsigned due_groups(void)
+{
+    const uint64_t *value = vitals.facts.value;
+    bool scarce = value[F4P_VITAL_mem_available] < value[F4P_VITAL_mem_total] / SCARCE_PART;
+
+    if (vitals.count == 0)
+        return F4P_VITALS_ALL;
+    return F4P_VITALS_PROCESS | F4P_VITALS_CGROUP | (scarce || vitals.count % SPARSE == 0 ? F4P_VITALS_MACHINE : 0);
+}
+
 static uint64_t look_at_vitals(struct f4p_thread_state *t, uint64_t now_ns)
 {
     uint64_t before = f4p_clock_ns(CLOCK_THREAD_CPUTIME_ID);
-    bool first = vitals.next_ns == 0;
 
     vitals.next_ns = now_ns + VITALS_PERIOD_NS;
-    read_vitals(first ? F4P_VITALS_ALL : F4P_VITALS_PROCESS | F4P_VITALS_CGROUP | F4P_VITALS_MACHINE);
+    read_vitals(due_groups());
+    vitals.count++;
     if (f4p_sample_enter(t, f4p_session_now())) {
         f4p_look_publish(f4p_session_now());
         f4p_sample_leave();
