@@ -179,6 +179,7 @@ bool f4p_sample_enter(struct f4p_thread_state *t, uint64_t now_ns)
 {
     if (f4p_session_forked())
         return false;
+    f4p_session_look_at_file(now_ns);
     if (!lock(t)) {
         f4p_session_stop(F4P_PASSIVE_LOCK);
         return false;
@@ -188,7 +189,7 @@ bool f4p_sample_enter(struct f4p_thread_state *t, uint64_t now_ns)
         return false;
     }
     pending.changing = true;
-    if (!f4p_session.stopped && !f4p_session_file_whole(now_ns))
+    if (!f4p_session.stopped && !f4p_session_file_whole(now_ns + t->waited_ns))
         f4p_session_stop(F4P_PASSIVE_TRUNCATED);
     if (!f4p_session.stopped && f4p_session_open())
         return true;
@@ -210,6 +211,17 @@ void f4p_sample_leave(void)
 
 /* ---- what a sample is made of ---- */
 
+/* Threads get their names when they run already: looked at again at every sample whose number is a power of two. The
+ * first thread's name is the program's. */
+static void look_at_name(struct f4p_sample *s)
+{
+    const struct f4p_thread_state *t = s->thread;
+    bool again = !((t->sites + 1) & t->sites) && t->tid != f4p_session.writer.state.pid;
+    s->name[0] = 0;
+    if (t->thread == F4P_NONE || again)
+        prctl(PR_GET_NAME, s->name, 0, 0, 0);
+}
+
 void f4p_sample_begin(struct f4p_sample *s, uint8_t shift, uintptr_t frame)
 {
     s->thread = &f4p_thread;
@@ -217,36 +229,28 @@ void f4p_sample_begin(struct f4p_sample *s, uint8_t shift, uintptr_t frame)
     s->shift = shift;
     s->cpu_ns = f4p_session_cpu();
     s->start_ns = f4p_session_now();
+    look_at_name(s);
     s->python = f4p_python_thread_state();
     f4p_native_capture(s->python != NULL);
 }
 
-/* Threads get their names when they run already: looked at again at every sample whose number is a power of two. The
- * first thread's name is the program's. */
-static bool has_new_name(struct f4p_thread_state *t)
+static uint32_t thread_id(struct f4p_writer *w, const struct f4p_sample *s)
 {
-    char name[sizeof(t->name)] = "";
-    t->sites++;
-    if (t->sites & (t->sites - 1) || (pid_t)t->tid == getpid())
-        return false;
-    prctl(PR_GET_NAME, name, 0, 0, 0);
-    return memcmp(name, t->name, sizeof(name)) != 0;
-}
-
-static uint32_t thread_id(struct f4p_writer *w, struct f4p_thread_state *t)
-{
-    if (t->thread != F4P_NONE && LIKELY(!has_new_name(t)))
-        return t->thread;
+    struct f4p_thread_state *t = s->thread;
+    if (t->thread != F4P_NONE) {
+        t->sites++;
+        if (LIKELY(!s->name[0] || strncmp(s->name, t->name, sizeof(t->name)) == 0))
+            return t->thread;
+    }
     struct f4p_thread record = {.tid = t->tid, .t_ns = w->state.t_ns};
-    memset(t->name, 0, sizeof(t->name));
-    prctl(PR_GET_NAME, t->name, 0, 0, 0);
+    memcpy(t->name, s->name, sizeof(t->name));
     if (w->next_id[F4P_RECORD_THREAD] >= MAX_THREADS) {
         record.flags = F4P_THREAD_OVERFLOW;
         record.tid = 0;
         t->thread = f4p_writer_intern(w, F4P_RECORD_THREAD, F4P_RECORD_THREAD, 0, &record, sizeof(record), NULL, 0);
         return t->thread;
     }
-    if ((pid_t)t->tid == getpid())
+    if (t->tid == w->state.pid)
         record.flags = F4P_THREAD_MAIN;
     t->thread =
         f4p_writer_record(w, F4P_RECORD_THREAD, 0, &record, sizeof(record), t->name, strnlen(t->name, sizeof(t->name)));
@@ -255,7 +259,7 @@ static uint32_t thread_id(struct f4p_writer *w, struct f4p_thread_state *t)
 
 uint32_t f4p_sample_site(struct f4p_writer *w, const struct f4p_sample *s)
 {
-    return f4p_writer_site(w, f4p_native_stack(w, s->python), thread_id(w, s->thread));
+    return f4p_writer_site(w, f4p_native_stack(w, s->python), thread_id(w, s));
 }
 
 void f4p_sample_failed(struct f4p_writer *w, uint32_t site, size_t size, int error)

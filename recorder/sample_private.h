@@ -10,6 +10,7 @@ struct f4p_sample {
     void *python; /* thread state */
     uint64_t start_ns, cpu_ns;
     uint8_t shift;
+    char name[16]; /* of the thread, where it was looked for; else empty */
 };
 
 /** Brings thread and process up to date after clone and fork. false: this thread shall not record (any more). */
@@ -22,8 +23,8 @@ void f4p_sample_leave(void);
 /** The writer's `gone`: the filter need not say "maybe" for that address any more. */
 void f4p_sample_gone(uint64_t address, uint8_t kind);
 
-/** Sets thread->inside, which the caller clears, and takes the time. Before the lock. `frame`: CALLERS_FRAME() in the
- * hook. */
+/** Sets thread->inside, which the caller clears, and takes what system calls tell: before the lock. `frame`:
+ * CALLERS_FRAME() in the hook. */
 void f4p_sample_begin(struct f4p_sample *s, uint8_t shift, uintptr_t frame);
 
 /** Called within a slow path of this thread, as by a signal handler; `frame` as above. */

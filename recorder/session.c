@@ -156,17 +156,35 @@ static void *map(size_t bytes, int flags, int fd)
  * last page, which nothing else uses, goes with any truncation, and a system call that writes to it fails without a
  * signal. What is left is the time between this look and the op's end; ops that follow each other fast share a look.
  */
+static bool looks_due(uint64_t now_ns)
+{
+    return now_ns >= __atomic_load_n(&here.looked_ns, __ATOMIC_RELAXED) + LOOK_PERIOD_NS;
+}
+
+/* 0, or what the kernel says: EFAULT for a file that is whole no more, EPERM or the like for a seccomp filter. */
+static int look_at_file(uint64_t now_ns)
+{
+    uint8_t *last = (uint8_t *)here.base + f4p_session.writer.header.file_bytes - F4P_PAGE;
+    if (syscall(SYS_clock_gettime, CLOCK_MONOTONIC_COARSE, last) != 0)
+        return errno;
+    __atomic_store_n(&here.looked_ns, now_ns, __ATOMIC_RELAXED);
+    return 0;
+}
+
+void f4p_session_look_at_file(uint64_t now_ns)
+{
+    if (__atomic_load_n(&f4p_session.has_file, __ATOMIC_ACQUIRE) && looks_due(now_ns))
+        look_at_file(now_ns);
+}
+
 bool f4p_session_file_whole(uint64_t now_ns)
 {
     static bool unsupported;
-    if (unsupported || !f4p_session.has_file || now_ns < here.looked_ns + LOOK_PERIOD_NS)
+    if (unsupported || !f4p_session.has_file || !looks_due(now_ns))
         return true;
-    here.looked_ns = now_ns;
-    uint8_t *last = (uint8_t *)here.base + f4p_session.writer.header.file_bytes - F4P_PAGE;
-    if (syscall(SYS_clock_gettime, CLOCK_MONOTONIC_COARSE, last) == 0)
-        return true;
-    unsupported = errno != EFAULT; /* a seccomp filter */
-    return unsupported;
+    int error = look_at_file(now_ns);
+    unsupported = error && error != EFAULT;
+    return !error || unsupported;
 }
 
 /*
@@ -316,7 +334,7 @@ static void make_file(void)
     munmap(here.base, w->header.file_bytes);
     here.base = base;
     f4p_rss_attach(w, base, here.memory, here.memory_bytes);
-    session->has_file = true;
+    __atomic_store_n(&session->has_file, true, __ATOMIC_RELEASE);
     lock_start();
     f4p_writer_commit(w, f4p_session_now());
 }

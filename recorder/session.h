@@ -55,6 +55,10 @@ bool f4p_session_open(void);
 /** false: the trace file was truncated; nothing of it may be touched any more. Under the lock, before each use. */
 bool f4p_session_file_whole(uint64_t now_ns);
 
+/** Before the lock: the look that f4p_session_file_whole() then need not take. At the end of a system call the kernel
+ * may give the CPU to another thread; of one that holds the lock all others wait for that. */
+void f4p_session_look_at_file(uint64_t now_ns);
+
 /** Charges the CPU budget with the wall time, ns, that a sample or its free took. Under the lock. */
 void f4p_session_spent(uint64_t ns);
 
@@ -62,8 +66,7 @@ void f4p_session_spent(uint64_t ns);
  * after the lock. */
 bool f4p_session_step(uint64_t now_ns, uint64_t slow_ns, uint64_t cpu_ns, struct f4p_view *view);
 
-/** Its `cpu_ns`: CPU time of the process, ns, now and then, else 0. Before the lock: at the end of the system call that
- * asks for it the kernel gives the CPU to the next thread, and all others would wait. */
+/** Its `cpu_ns`: CPU time of the process, ns, now and then, else 0. Before the lock, too. */
 uint64_t f4p_session_cpu(void);
 
 /** Goes passive and says why on stderr, once. For where the trace cannot be marked: the lock or the file is lost. */
