@@ -130,12 +130,26 @@ static uint64_t look_at_vitals(struct f4p_thread_state *t, uint64_t now_ns)
     return f4p_allowance_spend(&vitals.allowance, f4p_clock_ns(CLOCK_THREAD_CPUTIME_ID) - before);
 }
 
+/* One malloc has taken long enough with the file; only where the heap came in one block there may be none after it. */
+static bool looks_at_once(const struct f4p_view *view)
+{
+    return view->live_bytes / F4P_Q8 >= 2 * f4p_session.config.min_heap;
+}
+
+static bool has_file(struct f4p_thread_state *t, const struct f4p_view *view)
+{
+    if (f4p_session.has_file)
+        return true;
+    f4p_session_make_file(t);
+    return f4p_session.has_file && !f4p_session_forked() && looks_at_once(view);
+}
+
 /* A handler may fork, and the child comes back into the look: from its begin on session.c sees to that. */
 COLD void f4p_look(struct f4p_thread_state *t, const struct f4p_view *view, uint64_t now_ns)
 {
     if (!f4p_look_begin(t->tid))
         return;
-    if (!f4p_session_forked() && !f4p_session.stopped) {
+    if (!f4p_session_forked() && !f4p_session.stopped && has_file(t, view)) {
         bool due = now_ns >= vitals.next_ns && f4p_allowance_left(&vitals.allowance, 0, now_ns);
         uint64_t owes = due ? look_at_vitals(t, now_ns) : f4p_rss_step(view, now_ns);
         __atomic_add_fetch(&owed_ns, owes, __ATOMIC_RELAXED);

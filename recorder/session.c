@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/utsname.h>
 #include <time.h>
@@ -18,6 +19,7 @@
 #include "filter.h"
 #include "format/hash.h"
 #include "format/layout.h"
+#include "hot.h"
 #include "job.h"
 #include "keep.h"
 #include "lock.h"
@@ -38,8 +40,8 @@
 #define COMMAND_BYTES 8192
 #define LOOK_PERIOD_NS 20000
 #define SMALL_SHARE 8 /* of a limit on the job's memory, one part in this */
-#define LOCK_CHUNK (64u << 10)
-#define LOCK_MAX (8u << 20)
+#define EXIT_PATIENCE_NS 200000000u /* of a process that ends while its file is being made */
+#define EXIT_STEP_NS 1000000u
 
 #pragma weak on_exit /* musl has none: with a symbol missing its programs would not start */
 
@@ -55,8 +57,7 @@ static struct {
     bool launched;            /* the file is the launcher's: it looks after the vitals */
     uint64_t looked_ns;       /* when the file was last seen whole */
     struct f4p_budget budget;
-    uint64_t locked[F4P_SECTION_MAX + 1]; /* bytes of the sections, from their starts */
-    uint64_t lock_budget;                 /* bytes that may still be locked */
+    bool making; /* a file, outside the lock; atomic */
 } here;
 
 uint64_t f4p_session_now(void)
@@ -187,52 +188,6 @@ bool f4p_session_file_whole(uint64_t now_ns)
     return !error || unsupported;
 }
 
-/*
- * Near a cgroup's limit the kernel takes back file pages, ours first; each op would fault them in again, and the job
- * would crawl at its limit instead of getting on. So what ops touch is locked, as far as it is in use.
- */
-static void lock_next(enum f4p_section_kind kind, uint64_t used)
-{
-    uint64_t *locked = &here.locked[kind];
-    if (*locked >= used)
-        return;
-    const struct f4p_section *section = f4p_layout_find(&f4p_session.writer.header, kind);
-    while (*locked < used && *locked < section->bytes && here.lock_budget >= LOCK_CHUNK) {
-        uint64_t chunk = section->bytes - *locked < LOCK_CHUNK ? section->bytes - *locked : LOCK_CHUNK;
-        if (syscall(SYS_mlock2, (uint8_t *)here.base + section->offset + *locked, chunk, MLOCK_ONFAULT) != 0) {
-            here.lock_budget = 0; /* not allowed: the job may be slow near its limit */
-            return;
-        }
-        *locked += chunk;
-        here.lock_budget -= chunk;
-    }
-}
-
-static void lock_hot(void)
-{
-    const struct f4p_state *state = &f4p_session.writer.state;
-    if (!here.lock_budget)
-        return;
-    lock_next(F4P_SECTION_CONTROL, 1);
-    lock_next(F4P_SECTION_OPEN, F4P_OPEN_BYTES);
-    lock_next(F4P_SECTION_TIMELINE, 2 * (uint64_t)F4P_BUCKETS * sizeof(struct f4p_bucket));
-    lock_next(F4P_SECTION_SITES, state->sites * sizeof(struct f4p_site) + F4P_PAGE);
-    lock_next(F4P_SECTION_LIVE, state->live_high * sizeof(struct f4p_live) + F4P_PAGE);
-    lock_next(F4P_SECTION_NODES, state->nodes * sizeof(struct f4p_node) + F4P_PAGE);
-}
-
-/* Half of what the process may lock: it may want to lock memory of its own. */
-static void lock_start(void)
-{
-    struct rlimit limit;
-    memset(here.locked, 0, sizeof(here.locked));
-    here.lock_budget = LOCK_MAX;
-    mlock((uint8_t *)here.base + f4p_session.writer.header.file_bytes - F4P_PAGE, F4P_PAGE);
-    if (getrlimit(RLIMIT_MEMLOCK, &limit) == 0 && limit.rlim_cur / 2 < LOCK_MAX)
-        here.lock_budget = limit.rlim_cur / 2;
-    lock_hot();
-}
-
 static void *map_anonymous(size_t bytes)
 {
     return map(bytes, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1);
@@ -298,45 +253,105 @@ bool f4p_session_open(void)
     return false;
 }
 
-static void make_file(void)
-{
-    struct f4p_session *session = &f4p_session;
-    struct f4p_writer *w = &session->writer;
-    static char path[PATH_MAX], used[PATH_MAX];
-    const char *warning = NULL;
+/* A file that is not the trace's yet. */
+struct made {
+    void *base;
+    int fd;
+    struct stat st;
+    const char *warning;
+};
 
-    int named = f4p_config_name(&session->config, w->state.pid, here.forked_from, path);
+static char made_path[PATH_MAX]; /* by one thread at a time, who looks */
+
+/* Directories and disks may be slow: not under the lock, for which all others would wait. */
+static bool create(struct made *made)
+{
+    const struct f4p_session *session = &f4p_session;
+    const struct f4p_header *header = &session->writer.header;
+    static char path[PATH_MAX];
+
+    *made = (struct made){.fd = -1};
+    int named = f4p_config_name(&session->config, session->writer.state.pid, here.forked_from, path);
     if (named < 0) {
         fail("", session->config.output, f4p_layout_error(named));
-        return;
+        return false;
     }
-    f4p_retain_make_room(path, session->config.output, w->header.file_bytes, session->config.max_traces,
+    f4p_retain_make_room(path, session->config.output, header->file_bytes, session->config.max_traces,
                          session->config.max_total);
-    int fd = f4p_layout_create(path, &w->header, used, sizeof(used), &warning);
-    if (fd < 0) {
-        fail("", path, f4p_layout_error(-fd));
-        return;
+    made->fd = f4p_layout_create(path, header, made_path, sizeof(made_path), &made->warning);
+    if (made->fd < 0) {
+        fail("", path, f4p_layout_error(-made->fd));
+        return false;
     }
-    f4p_retain_hold(fd);
-    f4p_keep_made(used, fd);
-    void *base = map(w->header.file_bytes, MAP_SHARED, fd);
-    int error = errno;
-    if (base)
-        f4p_writer_move(w, base, fd);
-    syscall(SYS_close, fd);
-    if (!base) {
-        unlink(used);
-        fail("", path, f4p_layout_error(error));
-        return;
-    }
-    if (warning)
-        f4p_config_say(&session->config, used, ": ", warning, NULL);
-    munmap(here.base, w->header.file_bytes);
-    here.base = base;
-    f4p_rss_attach(w, base, here.memory, here.memory_bytes);
+    f4p_retain_hold(made->fd);
+    f4p_keep_made(made_path, made->fd);
+    made->base = map(header->file_bytes, MAP_SHARED, made->fd);
+    if (made->base && syscall(SYS_fstat, made->fd, &made->st) == 0)
+        return true;
+    fail("", path, f4p_layout_error(errno));
+    unlink(made_path);
+    syscall(SYS_close, made->fd);
+    return false;
+}
+
+/* The job may close what it does not know, and open a file of its own under that number. */
+static bool still_ours(const struct made *made)
+{
+    struct stat now;
+    return syscall(SYS_fstat, made->fd, &now) == 0 && now.st_dev == made->st.st_dev && now.st_ino == made->st.st_ino;
+}
+
+static void let_go(const struct made *made)
+{
+    if (still_ours(made))
+        syscall(SYS_close, made->fd);
+    if (made->warning)
+        f4p_config_say(&f4p_session.config, made_path, ": ", made->warning, NULL);
+}
+
+/* Under the lock, and while nobody else looks. Returns where the trace was. */
+static void *adopt(const struct made *made)
+{
+    struct f4p_session *session = &f4p_session;
+    void *before = here.base;
+
+    f4p_writer_move(&session->writer, made->base, still_ours(made) ? made->fd : -1);
+    here.base = made->base;
+    f4p_rss_attach(&session->writer, here.base, here.memory, here.memory_bytes);
     __atomic_store_n(&session->has_file, true, __ATOMIC_RELEASE);
-    lock_start();
-    f4p_writer_commit(w, f4p_session_now());
+    f4p_hot_start(here.base);
+    f4p_writer_commit(&session->writer, f4p_session_now());
+    return before;
+}
+
+static void make_at_once(void)
+{
+    struct made made;
+    if (!create(&made))
+        return;
+    munmap(adopt(&made), f4p_session.writer.header.file_bytes);
+    let_go(&made);
+}
+
+/* A handler may have forked: the child gets a file of its own, this one is its parent's. */
+COLD void f4p_session_make_file(struct f4p_thread_state *t)
+{
+    size_t bytes = f4p_session.writer.header.file_bytes;
+    struct made made;
+
+    __atomic_store_n(&here.making, true, __ATOMIC_RELAXED);
+    if (create(&made)) {
+        if (f4p_sample_enter(t, f4p_session_now())) {
+            void *before = adopt(&made);
+            f4p_sample_leave();
+            munmap(before, bytes);
+        } else if (!f4p_session_forked()) {
+            munmap(made.base, bytes);
+            unlink(made_path);
+        }
+        let_go(&made);
+    }
+    __atomic_store_n(&here.making, false, __ATOMIC_RELEASE);
 }
 
 /* ---- the launcher's file ---- */
@@ -425,7 +440,7 @@ static void attach(const char *path)
     here.launched = header.flags & F4P_HEADER_LAUNCHER;
     session->has_file = begin_trace(base, &header);
     if (session->has_file)
-        lock_start();
+        f4p_hot_start(here.base);
 }
 
 /* ---- start, fork, end ---- */
@@ -522,7 +537,7 @@ void f4p_session_start(void)
         if (session->config.attach_pid == (uint32_t)getpid())
             attach(session->config.attach_path);
         if (!session->open && session->config.min_heap == 0 && f4p_session_open()) {
-            make_file();
+            make_at_once();
             look_at_start();
         }
     }
@@ -542,6 +557,7 @@ static void reset(void)
     session->start_ns = f4p_clock_ns(CLOCK_MONOTONIC);
     f4p_lock_reset();
     f4p_look_reset();
+    here.making = false;
     f4p_filter_reset();
     f4p_python_forget();
     f4p_maps_reset();
@@ -621,6 +637,16 @@ static bool last_look(uint32_t tid)
     return looks;
 }
 
+/* The thread that makes the file is about to have it, or goes down with the process. */
+static void wait_for_file(void)
+{
+    const struct timespec step = {0, EXIT_STEP_NS};
+    for (unsigned ns = 0; ns < EXIT_PATIENCE_NS && __atomic_load_n(&here.making, __ATOMIC_ACQUIRE) &&
+                          !f4p_look_is_mine(f4p_thread.tid) && !f4p_session_forked();
+         ns += EXIT_STEP_NS)
+        syscall(SYS_nanosleep, &step, NULL);
+}
+
 static bool recording(void)
 {
     const struct f4p_session *session = &f4p_session;
@@ -671,6 +697,7 @@ static void exit_handler(int status, void *context)
     int saved = errno;
 
     (void)context;
+    wait_for_file();
     if (recording() && say_last(F4P_ENDING_HANDLERS, status))
         finish(F4P_STATUS_EXITED, F4P_PASSIVE_NONE);
     errno = saved;
@@ -733,12 +760,6 @@ static void adapt(uint64_t now, uint64_t slow_ns, uint64_t cpu)
         f4p_writer_set_shift(w, (uint32_t)(shift + steps));
 }
 
-/* One malloc has taken long enough with the file; only where the heap came in one block there may be none after it. */
-static bool looks_at_once(const struct f4p_writer *w)
-{
-    return w->state.live.bytes / F4P_Q8 >= 2 * f4p_session.config.min_heap;
-}
-
 uint64_t f4p_session_cpu(void)
 {
     return f4p_session.config.automatic && f4p_budget_due(&here.budget) ? f4p_clock_ns(CLOCK_PROCESS_CPUTIME_ID) : 0;
@@ -748,7 +769,6 @@ bool f4p_session_step(uint64_t now, uint64_t slow_ns, uint64_t cpu_ns, struct f4
 {
     struct f4p_session *session = &f4p_session;
     struct f4p_writer *w = &session->writer;
-    bool looks = session->has_file;
 
     if (f4p_session_forked())
         return false;
@@ -756,12 +776,9 @@ bool f4p_session_step(uint64_t now, uint64_t slow_ns, uint64_t cpu_ns, struct f4
     w->state.arena_bytes = __atomic_load_n(&session->arena_bytes, __ATOMIC_RELAXED);
     if (session->config.automatic)
         adapt(now, slow_ns, cpu_ns);
-    if (session->has_file) {
-        lock_hot();
-    } else if (earns_file(&w->state.live)) {
-        make_file();
-        looks = session->has_file && looks_at_once(w);
-    }
+    if (session->has_file)
+        f4p_hot_next();
+    bool looks = session->has_file || earns_file(&w->state.live);
     *view = (struct f4p_view){w->state.live.bytes, w->state.arena_bytes, w->state.live_high, w->state.sites};
     return looks && !here.launched;
 }

@@ -427,6 +427,16 @@ not_ok control_coarse_below_threshold without doubt_ignored estimate_earns_none
 interval=auto
 ok above_threshold same "$PROGRAMS/grow" 20
 ok above_threshold_trace test "$(traces)" = 1
+# The process ends while a thread makes its file, in a directory that takes a while to look through.
+ends_while_making() {
+    fresh
+    (cd traces && seq -f 't.%g' 100001 104000 | xargs touch)
+    FIL4PROD_MAX_TRACES=1000000 recorded "$PROGRAMS/exit_making" &&
+        [ "$(query "$TMP/traces/t" 'a["verdict"]["exit_code"] == 0 and a["trace"]["complete"]')" = True ]
+}
+ok ends_while_making ends_while_making
+not_ok control_ends_while_making without making_unseen ends_while_making
+fresh
 min_heap=0
 interval=1
 

@@ -1,2 +1,2 @@
 # session.c: files are closed by cancellation points
-s/^    syscall(SYS_close, fd);$/    close(fd);/
+s/^\( *\)syscall(SYS_close, made->fd);$/\1close(made->fd);/

@@ -1,2 +1,2 @@
 # session.c: every process that samples gets a file
-s|^    } else if (earns_file(&w->state.live)) {$|    } else {|
+s/session->has_file || earns_file(&w->state.live);$/true;/
