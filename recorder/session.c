@@ -39,7 +39,7 @@
 #define STANDARD_ERRORS 2.0 /* that the heap's estimate must be beyond what earns a file */
 #define COMMAND_BYTES 8192
 #define LOOK_PERIOD_NS 20000
-#define SMALL_SHARE 8 /* of a limit on the job's memory, one part in this */
+#define SMALL_SHARE 8               /* of a limit on the job's memory, one part in this */
 #define EXIT_PATIENCE_NS 200000000u /* of a process that ends while its file is being made */
 #define EXIT_STEP_NS 1000000u
 

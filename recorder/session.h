@@ -66,8 +66,8 @@ void f4p_session_spent(uint64_t ns);
 /** After each sample: adapts the interval. true: f4p_look() with `view` shall follow, after the lock. */
 bool f4p_session_step(uint64_t now_ns, uint64_t slow_ns, uint64_t cpu_ns, struct f4p_view *view);
 
-/** Makes the file that the process has earned, and moves the trace there. In a slow path, without the lock, by who looks
- * (recorder/look.h). */
+/** Makes the file that the process has earned, and moves the trace there. In a slow path, without the lock, by who
+ * looks (recorder/look.h). */
 void f4p_session_make_file(struct f4p_thread_state *t);
 
 /** Its `cpu_ns`: CPU time of the process, ns, now and then, else 0. Before the lock, too. */

@@ -53,10 +53,11 @@ def wait_for_looks(trace, job):
 
 
 def run(command, trace, preload, under):
-    environment = dict(os.environ, FIL4PROD_QUIET="1")
+    # So fine that 5 % are many standard errors of the heap: its interval alone would fail one run in twenty. And looks
+    # come behind samples of the block that keep-allocating holds just then: it must stand for itself alone.
+    environment = dict(os.environ, FIL4PROD_QUIET="1", FIL4PROD_INTERVAL="16K")
     if preload:
-        # Looks come behind samples of the block that keep-allocating holds just then: it must stand for itself alone.
-        environment.update(FIL4PROD_OUTPUT=trace, FIL4PROD_MIN_HEAP="0", FIL4PROD_CHILDREN="0", FIL4PROD_INTERVAL="64K")
+        environment.update(FIL4PROD_OUTPUT=trace, FIL4PROD_MIN_HEAP="0", FIL4PROD_CHILDREN="0")
         whole = [*under, "env", "LD_PRELOAD=" + os.environ["LIBRARY"], *command]
     else:
         whole = [*under, os.environ["RECORD"], "-o", trace, *command]
