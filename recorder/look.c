@@ -136,9 +136,10 @@ static bool looks_at_once(const struct f4p_view *view)
     return view->live_bytes / F4P_Q8 >= 2 * f4p_session.config.min_heap;
 }
 
+/* Which is made if there is none yet. */
 static bool has_file(struct f4p_thread_state *t, const struct f4p_view *view)
 {
-    if (f4p_session.has_file)
+    if (__atomic_load_n(&f4p_session.has_file, __ATOMIC_ACQUIRE))
         return true;
     f4p_session_make_file(t);
     return f4p_session.has_file && !f4p_session_forked() && looks_at_once(view);

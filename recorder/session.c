@@ -620,7 +620,7 @@ static uint64_t peak(void)
 /* The last state of the trace; the caller holds the lock. `looks`: as last_look() says. */
 static void finish_locked(bool looks, enum f4p_status status, enum f4p_passive_reason reason)
 {
-    here.looked_ns = 0;
+    __atomic_store_n(&here.looked_ns, 0, __ATOMIC_RELAXED);
     if (!f4p_session_file_whole(f4p_session_now() + LOOK_PERIOD_NS))
         return;
     if (looks)
@@ -650,7 +650,8 @@ static void wait_for_file(void)
 static bool recording(void)
 {
     const struct f4p_session *session = &f4p_session;
-    return session->open && session->has_file && !session->stopped && !f4p_session_forked();
+    return session->open && __atomic_load_n(&session->has_file, __ATOMIC_ACQUIRE) && !session->stopped &&
+           !f4p_session_forked();
 }
 
 static void finish(enum f4p_status status, enum f4p_passive_reason reason)
