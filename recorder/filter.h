@@ -3,9 +3,10 @@
  * recorder's lock, each by one store, and are read without it: a pointer is in its slot before its block is handed out.
  *
  * Of the filter so large a part serves as the samples need: few stay in the CPU's first cache, whose misses cost more
- * than a wrong "maybe". The blocks of a page share a cache line. A slot is a counter (4 bits) and the exclusive or of
- * its pointers' marks (4 bits), by which most others are told from a pointer that is alone there. A second filter, by
- * another hash and at first of more counters, spares the rest the lock.
+ * than a wrong "maybe". A slot follows from the address as it is: beside a job's own work each instruction here counts,
+ * and neighbours share a cache line. It is a counter (4 bits) and the exclusive or of its pointers' marks (4 bits), by
+ * which most others are told from a pointer that is alone there. A second filter, by a hash and at first of more
+ * counters, spares the rest the lock, and jobs whose blocks lie at equal distances.
  */
 #ifndef FIL4PROD_FILTER_H
 #define FIL4PROD_FILTER_H
@@ -25,12 +26,10 @@ extern HIDDEN uint8_t f4p_filter_slots[1u << F4P_FILTER_BITS];
 extern HIDDEN uint8_t f4p_filter_second[1u << F4P_FILTER_BITS >> 1];
 extern HIDDEN uint32_t f4p_filter_mask; /* how much of both serves */
 
-/* Of the page's number Fibonacci hashing takes the upper 20 of 32 bits; a block's place in its page changes the last 6.
- */
+/* Blocks begin at multiples of 16. */
 static inline uint32_t f4p_filter_place(const void *pointer)
 {
-    uintptr_t address = (uintptr_t)pointer;
-    return (uint32_t)(address >> 12) * 0x9e3779b1u >> (32 - F4P_FILTER_BITS) ^ (uint32_t)(address >> 6);
+    return (uint32_t)(uintptr_t)pointer >> 4;
 }
 
 static inline uint8_t *f4p_filter_slot(uint32_t mask, const void *pointer)
@@ -54,7 +53,7 @@ static inline bool f4p_filter_maybe(const void *pointer)
 #endif
 }
 
-/** Bits of a pointer that are independent of its slot: 20 for the second filter, 4 for the mark. */
+/** Bits of a pointer that do not follow from its slot: 20 for the second filter, 4 for the mark. */
 static inline uint32_t f4p_filter_hash(const void *pointer)
 {
     return (uint32_t)((uintptr_t)pointer * 0xc2b2ae3d27d4eb4fu >> 40);

@@ -28,14 +28,19 @@ static void begin(void)
 }
 
 /* As a sample's alloc does it. */
-static void add(uint32_t i, uint64_t stride)
+static void add_at(uint32_t i, const void *pointer)
 {
     struct f4p_writer *w = &f4p_session.writer;
-    f4p_filter_add(block(i, stride));
-    live[i] = (struct f4p_live){.address = (uintptr_t)block(i, stride), .kind = F4P_KIND_MALLOC};
+    f4p_filter_add(pointer);
+    live[i] = (struct f4p_live){.address = (uintptr_t)pointer, .kind = F4P_KIND_MALLOC};
     next[i] = 0;
     w->state.live.samples++;
     w->state.live_high = i + 1;
+}
+
+static void add(uint32_t i, uint64_t stride)
+{
+    add_at(i, block(i, stride));
 }
 
 static bool sampled(const void *pointer)
@@ -82,18 +87,25 @@ START_TEST(test_filter_never_misses)
 }
 END_TEST
 
-/* What a job frees beside its samples: other strides, other pages. Rates of chance: 1 - exp(-live / slots). */
+static uint64_t random_multiple(uint64_t *state)
+{
+    *state = *state * 6364136223846793005u + 1442695040888963407u;
+    return (*state >> 33 & 0xffffff) * 16; /* in 256 MiB */
+}
+
+/* What a job frees beside its samples. Rates of chance: 1 - exp(-live / slots). */
 START_TEST(test_filter_false_alarms)
 {
     unsigned first = 0, both = 0;
     bool many = _i == (F4P_FILTER_BITS - F4P_FILTER_LEAST_BITS) / F4P_FILTER_STEP_BITS;
     uint32_t slots = 1u << (F4P_FILTER_LEAST_BITS + _i * F4P_FILTER_STEP_BITS);
     uint32_t count = many ? MANY : slots / F4P_FILTER_SHARE;
+    uint64_t state = 1;
     begin();
     for (uint32_t i = 0; i < count; i++)
-        add(i, 266240);
+        add_at(i, block(1, random_multiple(&state)));
     for (uint32_t i = 0; i < 1000000; i++) {
-        const void *other = (const void *)(uintptr_t)(0x55aa00000020 + (uint64_t)i * 96);
+        const void *other = (const void *)(uintptr_t)(0x55aa00000020 + random_multiple(&state));
         first += f4p_filter_maybe(other);
         both += sampled(other);
     }
@@ -101,6 +113,25 @@ START_TEST(test_filter_false_alarms)
     ck_assert_uint_lt(first, many ? 190000 : 140000);
     ck_assert_uint_lt(both, many ? 7000 : 300);
     ck_assert_uint_gt(first, 10000); /* control: they are counted */
+}
+END_TEST
+
+/* Pages of a pool lie where samples of it lie: the first filter is of no use, the second is. */
+START_TEST(test_filter_equal_distances)
+{
+    unsigned first = 0, both = 0;
+    uint32_t slots = 1u << F4P_FILTER_LEAST_BITS;
+    begin();
+    for (uint32_t i = 0; i < slots / F4P_FILTER_SHARE; i++)
+        add(i, (uint64_t)100 * 4096);
+    for (uint32_t i = 0; i < 100000; i++) {
+        if (i % 100 == 0)
+            continue;
+        first += f4p_filter_maybe(block(i, 4096));
+        both += sampled(block(i, 4096));
+    }
+    ck_assert_uint_gt(first, 20000);
+    ck_assert_uint_lt(both, first / 50);
 }
 END_TEST
 
@@ -129,6 +160,7 @@ int main(void)
     tcase_add_loop_test(tests, test_filter_never_misses, 0, sizeof(strides) / sizeof(*strides));
     tcase_add_loop_test(tests, test_filter_false_alarms, 0,
                         (F4P_FILTER_BITS - F4P_FILTER_LEAST_BITS) / F4P_FILTER_STEP_BITS + 1);
+    tcase_add_test(tests, test_filter_equal_distances);
     tcase_add_test(tests, test_filter_full_slot);
     suite_add_tcase(suite, tests);
     return support_run(suite);
