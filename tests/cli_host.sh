@@ -417,7 +417,7 @@ ok below_threshold earned_none
 min_heap=16K
 not_ok control_below_threshold without everything_earned earned_none
 # So coarse an interval that one sample of the 6 MiB stands for more than 16.
-interval=32M
+interval=64M
 min_heap=16M
 estimate_earns_none() {
     same "$PROGRAMS/turnover" 6 2 && [ "$(traces)" -eq 0 ]
