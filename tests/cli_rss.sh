@@ -76,7 +76,9 @@ print("ready", flush=True)
 time.sleep(3600)
 END
 cat >zeros.py <<'END'
-import time
+import os, time
+# OpenBLAS maps 128 MiB for each thread that it starts and touches none of them.
+os.environ["OPENBLAS_NUM_THREADS"] = "1"
 import numpy
 empty = numpy.zeros(20_000_000)
 half = numpy.zeros(20_000_000)
