@@ -76,6 +76,7 @@ def all_workloads(here, programs, scratch, python):
         Workload("containers", "C++ map, unordered_map, string, shared_ptr", program("containers", 16)),
         Workload("churn-2", "mixed sizes, 2 threads", program("churn", "2", 4_000_000)),
         Workload("churn-16", "mixed sizes, 16 threads", program("churn", "16", 4_000_000), callgrind=False),
+        Workload("churn-16-long", "the same, ten times as long", program("churn", "16", 40_000_000), callgrind=False),
         Workload("sqlite", "inserts, indices, queries in memory", lambda scale: [sqlite, ":memory:"],
                  stdin=os.path.join(here, "sqlite.sql"), absent=None if sqlite else "no sqlite3 command"),
         Workload("gcc", "gcc -O1 of a large file", lambda scale: [compiler, "-O1", "-c", source(scale), "-o", os.path.join(scratch, "large.o")],
