@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "format/format.h"
+#include "format/random.h"
 #include "recorder/filter.h"
 #include "recorder/session.h"
 #include "tests/support_run.h"
@@ -89,8 +90,7 @@ END_TEST
 
 static uint64_t random_multiple(uint64_t *state)
 {
-    *state = *state * 6364136223846793005u + 1442695040888963407u;
-    return (*state >> 33 & 0xffffff) * 16; /* in 256 MiB */
+    return (f4p_random_next(state) & 0xffffff) * 16; /* in 256 MiB */
 }
 
 /* What a job frees beside its samples. Rates of chance: 1 - exp(-live / slots). */
