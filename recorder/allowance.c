@@ -58,8 +58,7 @@ static uint64_t charge_of(uint64_t cpu_ns)
 COLD bool f4p_allowance_left(struct f4p_allowance *a, uint64_t cpu_ns, uint64_t now_ns)
 {
     bring_up_to_date(a);
-    uint64_t spent = a->spent_ns + charge_of(cpu_ns);
-    uint64_t due = spent > a->credit_ns ? (spent - a->credit_ns) * SHARE : 0;
+    uint64_t due = (a->spent_ns + charge_of(cpu_ns)) * SHARE;
 
     if (own.ns < due && now_ns >= a->ask_ns) {
         uint64_t cpu = f4p_clock_ns(CLOCK_PROCESS_CPUTIME_ID), delay = run_delay() - own.delay_before;
@@ -76,5 +75,5 @@ COLD uint64_t f4p_allowance_spend(struct f4p_allowance *a, uint64_t cpu_ns)
 {
     uint64_t charge = charge_of(cpu_ns);
     a->spent_ns += charge;
-    return a->spent_ns > a->credit_ns ? charge : 0;
+    return charge;
 }

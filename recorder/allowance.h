@@ -10,18 +10,18 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* In ns. The user sets `credit_ns`; the rest is private, zero at first. */
+/* Private, zero at first. In ns. */
 struct f4p_allowance {
-    uint64_t credit_ns; /* beside the share: short jobs are looked at, too */
     uint64_t spent_ns;
     uint64_t ask_ns; /* no answer changes before */
     uint32_t generation;
 };
 
-/** Whether, at `now_ns` of the session, enough is left of it for what will take `cpu_ns`, an estimate. */
+/** Whether, at `now_ns` of the session, enough is left of it for what will take `cpu_ns`, an estimate; 0: whether
+ * nothing is owed. */
 bool f4p_allowance_left(struct f4p_allowance *a, uint64_t cpu_ns, uint64_t now_ns);
 
-/** `cpu_ns` were spent. Returns what the CPU budget owes for it: nothing out of the credit. */
+/** `cpu_ns` were spent. Returns what the CPU budget owes for it. */
 uint64_t f4p_allowance_spend(struct f4p_allowance *a, uint64_t cpu_ns);
 
 #endif

@@ -11,9 +11,8 @@
 #include "vitals.h"
 
 #define VITALS_PERIOD_NS 250000000u /* and only if samples come */
-#define VITALS_CREDIT_NS 1000000
-#define SPARSE 4u     /* every so many vitals the machine's: three files */
-#define SCARCE_PART 8 /* of its memory: from there on each time */
+#define SPARSE 4u                   /* every so many vitals the machine's: three files */
+#define SCARCE_PART 8               /* of its memory: from there on each time */
 
 static uint32_t looker; /* tid; 0: nobody looks, and all below is free */
 static uint64_t owed_ns;
@@ -26,7 +25,7 @@ static struct {
     uint32_t count;
     uint64_t next_ns;
     struct f4p_allowance allowance;
-} vitals = {.allowance = {.credit_ns = VITALS_CREDIT_NS}};
+} vitals;
 
 bool f4p_look_begin(uint32_t tid)
 {

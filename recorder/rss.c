@@ -17,7 +17,7 @@
 #define MIN_UNITS 256    /* and as the last ones say */
 #define MAX_UNITS 32768
 #define SITES_AT_ONCE 1024u
-#define CREDIT 2000000u /* ns */
+#define FIRST_NS 500000u /* what the first look may take: so 0.4 s pass before it */
 #define PERIOD 250000000u
 #define CHANGE_SHARE 4u /* of the heap, one part in this makes a new look worth while before that, or one worthless */
 #define MAX_REGIONS 4096u
@@ -40,7 +40,7 @@ static struct {
     enum phase phase;
     uint32_t index;
     uint64_t next_ns, from_ns;
-    uint64_t cost_ns;    /* of this look, without the present slice; when IDLE, of the last one */
+    uint64_t cost_ns;    /* of this look, without the present slice; when IDLE, of the last one, at first FIRST_NS */
     uint64_t seen_bytes; /* of the heap, Q8, when the last look began */
     uint64_t seq, peaks, peak_rss;
     int64_t units;      /* of a slice */
@@ -48,7 +48,7 @@ static struct {
     bool hopeless;      /* pagemap cannot be read here */
 } rss;
 
-static struct f4p_allowance allowance = {.credit_ns = CREDIT};
+static struct f4p_allowance allowance;
 
 void f4p_rss_attach(struct f4p_writer *w, const void *base, const void *memory, uint64_t memory_bytes)
 {
@@ -59,7 +59,8 @@ void f4p_rss_attach(struct f4p_writer *w, const void *base, const void *memory, 
     rss.phase = IDLE;
     rss.units = FIRST_UNITS;
     rss.impatient = 0;
-    rss.seq = rss.peaks = rss.peak_rss = rss.next_ns = rss.seen_bytes = rss.cost_ns = 0;
+    rss.seq = rss.peaks = rss.peak_rss = rss.next_ns = rss.seen_bytes = 0;
+    rss.cost_ns = FIRST_NS;
     if (!section)
         return;
     rss.live = w->live;

@@ -2,7 +2,8 @@
  * Signal handlers that interrupt the recorder anywhere. usage: handlers WHAT COUNT
  *   allocate  handlers allocate, resize and free (serve themselves: the real allocator is not reentrant either)
  *   jump      handlers leave by siglongjmp
- *   fork      handlers fork, and the child frees a block and goes on where its parent was interrupted
+ *   fork      handlers fork, and the child frees a block and goes on where its parent was interrupted; after a second of
+ *             sleep, so that the recorder may look at the process meanwhile
  * All of it is safe in the bare program, whose allocator below never takes a lock. Prints nothing that depends on time.
  */
 #include <errno.h>
@@ -135,6 +136,7 @@ int main(int argc, char **argv)
     } else if (strcmp(what, "fork") == 0) {
         for (int i = 0; i < 256; i++)
             slots[i] = malloc(100);
+        nanosleep(&(struct timespec){1, 0}, NULL);
         start_timer(on_fork, 0);
         strike_again();
         while (count < wanted && armed)
