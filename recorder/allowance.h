@@ -17,8 +17,8 @@ struct f4p_allowance {
     uint32_t generation;
 };
 
-/** Whether, at `now_ns` of the session, enough is left of it for what will take `cpu_ns`, an estimate; 0: whether
- * nothing is owed. */
+/** Whether, at `now_ns` of the session, enough is left of it for what will take `cpu_ns`, an estimate (0: whether
+ * nothing is owed). */
 bool f4p_allowance_left(struct f4p_allowance *a, uint64_t cpu_ns, uint64_t now_ns);
 
 /** `cpu_ns` were spent. Returns what the CPU budget owes for it. */

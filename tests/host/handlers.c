@@ -2,8 +2,8 @@
  * Signal handlers that interrupt the recorder anywhere. usage: handlers WHAT COUNT
  *   allocate  handlers allocate, resize and free (serve themselves: the real allocator is not reentrant either)
  *   jump      handlers leave by siglongjmp
- *   fork      handlers fork, and the child frees a block and goes on where its parent was interrupted; after a second of
- *             sleep, so that the recorder may look at the process meanwhile
+ *   fork      handlers fork, and the child frees a block and goes on where its parent was interrupted; first it sleeps,
+ *             so that the recorder may look at the process meanwhile
  * All of it is safe in the bare program, whose allocator below never takes a lock. Prints nothing that depends on time.
  */
 #include <errno.h>
