@@ -5,19 +5,18 @@
 #define LOCK_CPUS 8u  /* beyond that many at once samples would wait for each other */
 #define LOOKS_PART 2u /* of the budget, at most: looks come behind many samples at once, it pays by and by */
 
-static void begin(struct f4p_budget *b, uint64_t now_ns, uint64_t cpu_ns, uint64_t live)
+static void begin(struct f4p_budget *b, uint64_t now_ns, uint64_t cpu_ns)
 {
     b->start_ns = now_ns;
     b->start_cpu_ns = cpu_ns;
-    b->start_live = live;
     b->cost_ns = 0;
     __atomic_store_n(&b->samples, 0, __ATOMIC_RELAXED);
 }
 
 void f4p_budget_start(struct f4p_budget *b, uint64_t now_ns, uint64_t cpu_ns)
 {
-    b->credit_ns = F4P_BUDGET_CREDIT_NS;
-    begin(b, now_ns, cpu_ns, 0);
+    b->credit_ns = F4P_BUDGET_START_NS;
+    begin(b, now_ns, cpu_ns);
 }
 
 void f4p_budget_spend(struct f4p_budget *b, uint64_t ns)
@@ -38,18 +37,7 @@ static uint64_t left_for_samples(const struct f4p_budget *b, uint64_t now_ns, ui
     return budget_ns - f4p_look_pay(budget_ns / LOOKS_PART);
 }
 
-/*
- * One step at a time, however far beyond, where the samples stay: it is growth that brings them, and growth that they
- * are for. Where most are freed again, two if one would not do.
- */
-static int steps_up(const struct f4p_budget *b, uint64_t budget_ns, uint64_t live)
-{
-    bool grows = live >= b->start_live + F4P_BUDGET_SAMPLES / 2;
-    return !grows && b->cost_ns >= 4 * budget_ns ? 2 : 1;
-}
-
-int f4p_budget_sample(struct f4p_budget *b, uint64_t ns, uint64_t now_ns, uint64_t cpu_ns, uint64_t permille,
-                      uint64_t live)
+int f4p_budget_sample(struct f4p_budget *b, uint64_t ns, uint64_t now_ns, uint64_t cpu_ns, uint64_t permille)
 {
     f4p_budget_spend(b, ns + F4P_BUDGET_AFTER_NS);
     uint64_t samples = __atomic_add_fetch(&b->samples, 1, __ATOMIC_RELAXED);
@@ -61,8 +49,9 @@ int f4p_budget_sample(struct f4p_budget *b, uint64_t ns, uint64_t now_ns, uint64
     credit = credit < F4P_BUDGET_CREDIT_NS ? credit : F4P_BUDGET_CREDIT_NS;
     /* a stall must not cost precision for long */
     b->credit_ns = credit > -F4P_BUDGET_CREDIT_NS ? credit : -F4P_BUDGET_CREDIT_NS;
-    bool pays = b->cost_ns <= budget_ns / 2; /* a debt, with this interval */
-    int steps = credit < 0 && !pays ? steps_up(b, budget_ns, live) : credit == F4P_BUDGET_CREDIT_NS ? -1 : 0;
-    begin(b, now_ns, cpu_ns, live);
+    bool pays = b->cost_ns <= budget_ns / 2;      /* a debt, with this interval */
+    int up = b->cost_ns >= 4 * budget_ns ? 2 : 1; /* one would not do */
+    int steps = credit < 0 && !pays ? up : credit == F4P_BUDGET_CREDIT_NS ? -1 : 0;
+    begin(b, now_ns, cpu_ns);
     return steps;
 }

@@ -752,8 +752,7 @@ static void adapt(uint64_t now, uint64_t slow_ns, uint64_t cpu)
 {
     struct f4p_writer *w = &f4p_session.writer;
     int shift = (int)w->state.shift;
-    int steps =
-        f4p_budget_sample(&here.budget, slow_ns, now, cpu, f4p_session.config.cpu_budget, w->state.live.samples);
+    int steps = f4p_budget_sample(&here.budget, slow_ns, now, cpu, f4p_session.config.cpu_budget);
 
     if (steps > 0 && shift + steps > MAX_AUTO_SHIFT)
         steps = shift < MAX_AUTO_SHIFT ? MAX_AUTO_SHIFT - shift : 0;
