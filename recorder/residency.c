@@ -156,28 +156,37 @@ static bool is_own(const struct f4p_range *own, uint64_t address)
 /* What the mapping before says of the next one. */
 struct before {
     struct f4p_region *region; /* NULL: there is none */
-    bool guard;                /* small and without access, as below a thread's stack */
+    bool guard;                /* small and without access, as below a thread's stack; not the rest of an arena */
     bool data;                 /* a file's, private and writable: its .bss follows */
 };
 
+static struct f4p_region *region_before(const struct mapping *m, const struct before *before)
+{
+    return before->region && before->region->end == m->start ? before->region : NULL;
+}
+
+/* Of a larger reservation any part may lie on a multiple by chance. */
+static bool ends_arena(const struct mapping *m, const struct f4p_region *last)
+{
+    return last && last->start % ARENA_BYTES == 0 && m->end - last->start == ARENA_BYTES;
+}
+
 static enum category category_of(const struct mapping *m, const struct before *before, const struct f4p_range *own)
 {
-    struct f4p_region *last = before->region && before->region->end == m->start ? before->region : NULL;
+    struct f4p_region *last = region_before(m, before);
 
     if (is_own(own, m->start))
         return RECORDER;
     if (*m->path)
         return category_of_name(m->path);
     if (starts(m->access, "---")) {
-        /* the unused rest of an arena; of a larger reservation any part may lie on a multiple by chance */
-        if (last && last->category == ANONYMOUS && last->start % ARENA_BYTES == 0 &&
-            m->end - last->start == ARENA_BYTES)
+        if (ends_arena(m, last) && last->category == ANONYMOUS)
             last->category = ALLOCATOR;
         return m->end - m->start > RESERVED_BYTES ? SKIPPED : ANONYMOUS;
     }
     if (last && before->data)
         return last->category == RECORDER ? RECORDER : FILE_DATA;
-    return last && before->guard && m->start % ARENA_BYTES ? STACK : ANONYMOUS;
+    return last && before->guard ? STACK : ANONYMOUS;
 }
 
 static void add_region(struct f4p_residency *r, const char *line, struct before *before, const struct f4p_range *own)
@@ -193,9 +202,10 @@ static void add_region(struct f4p_residency *r, const char *line, struct before 
     enum category category = category_of(&m, before, own);
     if (category == SKIPPED)
         r->skipped += m.end - m.start;
+    bool rest = ends_arena(&m, region_before(&m, before));
     before->region = &r->regions[r->region_count++];
     *before->region = (struct f4p_region){m.start, m.end, 0, 0, category};
-    before->guard = !*m.path && starts(m.access, "---") && m.end - m.start <= MAX_GUARD;
+    before->guard = !*m.path && starts(m.access, "---") && m.end - m.start <= MAX_GUARD && !rest;
     before->data = *m.path == '/' && starts(m.access, "rw-p");
 }
 

@@ -25,7 +25,7 @@ explained() {
 
 # ---- programs in C, and in C++
 
-for kind in untouched fragments threads file shared reserved recursion growth retained forked; do
+for kind in untouched fragments threads multiples file shared reserved recursion growth retained forked; do
     explained "$kind" ledger "$kind" -- "$BUILD/prog_rss" "$kind"
 done
 

@@ -98,6 +98,51 @@ static void threads(void)
     say("stacks", THREADS * (2 * MIB + 4000 * sizeof(char *)));
 }
 
+#define ARENA (64 * MIB) /* of the C library's arenas, which begin at multiples of it */
+
+/* As the C library does it: reserved, then `used` bytes of it made accessible. */
+static char *reserve(char *at, size_t bytes, char *used_at, size_t used, int flags)
+{
+    long got = syscall(SYS_mmap, at, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | flags, -1, 0L);
+    if (got == -1 || (used && mprotect(used_at, used, PROT_READ | PROT_WRITE)))
+        exit(2);
+    return (char *)got; // NOLINT(performance-no-int-to-ptr)
+}
+
+static void *run_on_stack(void *unused)
+{
+    char stack[4 * MIB];
+    (void)unused;
+    touch(stack, sizeof(stack));
+    pthread_barrier_wait(&there);
+    pause();
+    return NULL;
+}
+
+/* A thread's stack at a multiple where arenas begin; and an arena behind one with little left, as behind a guard. */
+static void multiples(void)
+{
+    pthread_t thread;
+    pthread_attr_t attributes;
+    char *room = reserve(NULL, 4 * ARENA, NULL, 0, MAP_NORESERVE);
+    char *at = room + (ARENA - (uintptr_t)room % ARENA); /* three, and something below */
+    munmap(room, 4 * ARENA);
+
+    pthread_attr_init(&attributes);
+    reserve(at - 4096, 8 * MIB + 4096, at, 8 * MIB, MAP_FIXED | MAP_STACK);
+    pthread_barrier_init(&there, NULL, 2);
+    if (pthread_attr_setstack(&attributes, at, 8 * MIB) || pthread_create(&thread, &attributes, run_on_stack, NULL))
+        exit(2);
+    pthread_barrier_wait(&there);
+    say("stacks", 4 * MIB);
+
+    char *full = at + ARENA, *next = full + ARENA;
+    reserve(full, ARENA, full, ARENA - MIB / 2, MAP_FIXED | MAP_NORESERVE);
+    reserve(next, ARENA, next, 8 * MIB, MAP_FIXED | MAP_NORESERVE);
+    touch(next, 8 * MIB);
+    say("slack", 8 * MIB);
+}
+
 static void file(void)
 {
     char name[] = "file.XXXXXX";
@@ -200,9 +245,9 @@ static void forked(void)
 static const struct {
     const char *name;
     void (*run)(void);
-} kinds[] = {{"untouched", untouched}, {"fragments", fragments}, {"threads", threads},     {"file", file},
-             {"shared", shared},       {"reserved", reserved},   {"recursion", recursion}, {"growth", growth},
-             {"retained", retained},   {"forked", forked}};
+} kinds[] = {{"untouched", untouched}, {"fragments", fragments}, {"threads", threads},   {"multiples", multiples},
+             {"file", file},           {"shared", shared},       {"reserved", reserved}, {"recursion", recursion},
+             {"growth", growth},       {"retained", retained},   {"forked", forked}};
 
 int main(int argc, char **argv)
 {
