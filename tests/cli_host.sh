@@ -427,7 +427,9 @@ not_ok control_coarse_below_threshold without doubt_ignored estimate_earns_none
 interval=auto
 ok above_threshold same "$PROGRAMS/grow" 20
 ok above_threshold_trace test "$(traces)" = 1
-# The process ends while a thread makes its file, in a directory that takes a while to look through.
+# The process ends while a thread makes its file, in a directory that takes a while to look through. So fine an interval
+# that 20 MiB are beyond doubt more than 16.
+interval=64K
 ends_while_making() {
     fresh
     (cd traces && seq -f 't.%g' 100001 104000 | xargs touch)
