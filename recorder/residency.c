@@ -153,40 +153,31 @@ static bool is_own(const struct f4p_range *own, uint64_t address)
     return false;
 }
 
-/* What the mapping before says of the next one. */
+/* What the mapping before, if it ends where the next one starts, says of that. */
 struct before {
     struct f4p_region *region; /* NULL: there is none */
     bool guard;                /* small and without access, as below a thread's stack; not the rest of an arena */
     bool data;                 /* a file's, private and writable: its .bss follows */
 };
 
-static struct f4p_region *region_before(const struct mapping *m, const struct before *before)
-{
-    return before->region && before->region->end == m->start ? before->region : NULL;
-}
-
-/* Of a larger reservation any part may lie on a multiple by chance. */
-static bool ends_arena(const struct mapping *m, const struct f4p_region *last)
-{
-    return last && last->start % ARENA_BYTES == 0 && m->end - last->start == ARENA_BYTES;
-}
-
 static enum category category_of(const struct mapping *m, const struct before *before, const struct f4p_range *own)
 {
-    struct f4p_region *last = region_before(m, before);
+    struct f4p_region *last = before->region;
 
     if (is_own(own, m->start))
         return RECORDER;
     if (*m->path)
         return category_of_name(m->path);
     if (starts(m->access, "---")) {
-        if (ends_arena(m, last) && last->category == ANONYMOUS)
+        /* the unused rest of an arena; of a larger reservation any part may lie on a multiple by chance */
+        if (last && last->category == ANONYMOUS && last->start % ARENA_BYTES == 0 &&
+            m->end - last->start == ARENA_BYTES)
             last->category = ALLOCATOR;
         return m->end - m->start > RESERVED_BYTES ? SKIPPED : ANONYMOUS;
     }
-    if (last && before->data)
+    if (before->data)
         return last->category == RECORDER ? RECORDER : FILE_DATA;
-    return last && before->guard ? STACK : ANONYMOUS;
+    return before->guard ? STACK : ANONYMOUS;
 }
 
 static void add_region(struct f4p_residency *r, const char *line, struct before *before, const struct f4p_range *own)
@@ -199,10 +190,12 @@ static void add_region(struct f4p_residency *r, const char *line, struct before 
         r->coarse = true;
         return;
     }
+    if (before->region && before->region->end != m.start)
+        *before = (struct before){0};
     enum category category = category_of(&m, before, own);
     if (category == SKIPPED)
         r->skipped += m.end - m.start;
-    bool rest = ends_arena(&m, region_before(&m, before));
+    bool rest = before->region && before->region->category == ALLOCATOR;
     before->region = &r->regions[r->region_count++];
     *before->region = (struct f4p_region){m.start, m.end, 0, 0, category};
     before->guard = !*m.path && starts(m.access, "---") && m.end - m.start <= MAX_GUARD && !rest;
